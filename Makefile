@@ -1,0 +1,46 @@
+# Every target sets up what it needs: .venv, once.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check data train clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+setup: $(STAMP) ## Make the environment (.venv) alone
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "yearmark needs Python 3.11 or later; give it as: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Tag the sample texts and show their years
+	@mkdir -p runs
+	@$(BIN)/yearmark tag data/samples --output runs/demo.jsonl
+	@$(BIN)/yearmark tag data/samples --format text
+	@echo "The same as JSON Lines: runs/demo.jsonl"
+
+test: $(STAMP) ## Run the tests
+	$(BIN)/python -m pytest -m "not long"
+
+test-all: $(STAMP) ## Run the tests, the long ones too
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## Lint, types and tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+data: $(STAMP) ## Write the generated training text to data/generated
+	$(BIN)/yearmark data build configs/default.toml
+
+train: $(STAMP) ## Train the published model anew, to runs/default
+	$(BIN)/yearmark train configs/default.toml --output runs/default
+
+clean: ## Remove what the other targets made, .venv too
+	rm -rf .venv runs data/generated dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Training: corpora, generated text, encoders and the training loop. Needs the extra ``train``."""

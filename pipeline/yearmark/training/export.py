@@ -1,0 +1,118 @@
+"""The trained network as an ONNX graph that the core runs without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor
+
+from yearmark.features import COLUMNS
+from yearmark.training.network import Network
+
+# PyTorch stacks the gates of a unit in another order than ONNX.
+_GATES = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}
+_OPSET, _IR = 17, 9
+
+
+class _Graph:
+    """Nodes and constants, collected."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, value: Tensor | np.ndarray) -> str:
+        array = value.detach().numpy() if isinstance(value, Tensor) else value
+        self.constants.append(numpy_helper.from_array(np.array(array, order="C"), name))
+        return name
+
+    def node(self, operator: str, inputs: list[str], output: str, **attributes: object) -> str:
+        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+
+def export_onnx(network: Network, path: Path, layers: list[str]) -> None:
+    """Write the graph: features (B, T, F) and lengths (B,), both int32, to logits (B, T, K) by layer."""
+    graph = _Graph()
+    encoded = _encoder(graph, network, _embeddings(graph, network))
+    for layer in layers:
+        head = network.heads[layer]
+        weight = graph.constant(f"{layer}.weight", head.weight.T)  # type: ignore[operator, union-attr]
+        bias = graph.constant(f"{layer}.bias", head.bias)  # type: ignore[arg-type]
+        product = graph.node("MatMul", [encoded, weight], f"{layer}.product")
+        graph.node("Add", [product, bias], layer)
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "yearmark",
+            [
+                helper.make_tensor_value_info("features", TensorProto.INT32, ["B", "T", len(COLUMNS)]),
+                helper.make_tensor_value_info("lengths", TensorProto.INT32, ["B"]),
+            ],
+            [
+                helper.make_tensor_value_info(
+                    layer, TensorProto.FLOAT, ["B", "T", network.heads[layer].out_features]
+                )
+                for layer in layers
+            ],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR,
+        producer_name="yearmark",
+    )
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def _embeddings(graph: _Graph, network: Network) -> str:
+    """Features to (T, B, I), the order in which ONNX's units read."""
+    steps = graph.node("Transpose", ["features"], "steps", perm=[1, 0, 2])
+    parts = []
+    for column, name in enumerate(COLUMNS):
+        index = graph.constant(f"{name}.column", np.array(column))
+        ids = graph.node("Gather", [steps, index], f"{name}.ids", axis=2)
+        if name == "norm_again":
+            again = graph.node("Gather", ["norm.table", ids], "norm_again.rows")
+            parts[0] = graph.node("Add", [parts[0], again], "norm.sum")
+        else:
+            table = graph.constant(f"{name}.table", network.tables[name].weight)  # type: ignore[arg-type]
+            parts.append(graph.node("Gather", [table, ids], f"{name}.rows"))
+    return graph.node("Concat", parts, "embedded", axis=-1)
+
+
+def _encoder(graph: _Graph, network: Network, x: str) -> str:
+    """(T, B, I) to (B, T, O)."""
+    unit = network.encoder.unit
+    kind, hidden = unit.mode.removesuffix("_TANH"), unit.hidden_size
+    directions = 2 if unit.bidirectional else 1
+    keep = graph.constant("keep", np.array([0, 0, -1]))
+
+    def stacked(name: str, layer: int) -> Tensor:
+        """A weight of all directions, (D, gates * H, ...), the gates in ONNX's order."""
+        rows = [
+            torch.cat([getattr(unit, f"{name}_l{layer}{way}").chunk(len(_GATES[kind]))[g] for g in _GATES[kind]])
+            for way in ("", "_reverse")[:directions]
+        ]
+        return torch.stack(rows)
+
+    for layer in range(unit.num_layers):
+        bias = torch.cat([stacked("bias_ih", layer), stacked("bias_hh", layer)], dim=1)
+        inputs = [
+            x,
+            graph.constant(f"W{layer}", stacked("weight_ih", layer)),
+            graph.constant(f"R{layer}", stacked("weight_hh", layer)),
+            graph.constant(f"B{layer}", bias),
+            "lengths",
+        ]
+        extra = {"linear_before_reset": 1} if kind == "GRU" else {}
+        direction = "bidirectional" if directions == 2 else "forward"
+        y = graph.node(kind, inputs, f"y{layer}", hidden_size=hidden, direction=direction, **extra)
+        # (T, D, B, H) -> (T, B, D H)
+        y = graph.node("Transpose", [y], f"y{layer}.steps", perm=[0, 2, 1, 3])
+        x = graph.node("Reshape", [y, keep], f"x{layer + 1}")
+    return graph.node("Transpose", [x], "encoded", perm=[1, 0, 2])

@@ -1,0 +1,70 @@
+"""The network: embeddings, encoder, and a head of tags for every layer of labels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from yearmark.features import COLUMNS, GAPS, SHAPES
+from yearmark.tags import tag_names
+from yearmark.training.config import Config
+from yearmark.training.encoders import make_encoder
+
+
+class Network(nn.Module):
+    """features (B, T, F), lengths (B,) -> {layer: logits (B, T, K)}.
+
+    ``norm`` is looked up twice, under two hashes, and summed: two words that share a row under one
+    rarely do under both (Svenstrup et al. 2017, "Hash Embeddings").
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        rows = {**config.features.rows, "shape": SHAPES, "gap": GAPS}
+        width = config.features.width
+        self.tables = nn.ModuleDict(
+            {name: nn.Embedding(rows[name], width[name]) for name in COLUMNS if name in rows}
+        )
+        for table in self.tables.values():
+            nn.init.normal_(table.weight, std=0.3)  # type: ignore[arg-type]
+        self.unknown = config.training.unknown
+        self.dropout = nn.Dropout(config.training.dropout)
+        self.encoder = make_encoder(config.encoder, sum(width.values()))
+        self.heads = nn.ModuleDict(
+            {
+                layer: nn.Linear(self.encoder.width, len(tag_names(labels)))
+                for layer, labels in config.labels.items()
+            }
+        )
+
+    def embed(self, features: Tensor) -> Tensor:
+        """(B, T, F) -> (B, T, I): the columns' embeddings side by side."""
+        columns = dict(zip(COLUMNS, features.unbind(-1), strict=True))
+        parts = []
+        for name, table in self.tables.items():
+            part = table(columns[name])
+            if name == "norm":
+                part = part + table(columns["norm_again"])
+            parts.append(part)
+        return torch.cat(parts, -1)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        if self.training and self.unknown:
+            features = self._hide(features)
+        encoded = self.encoder(self.dropout(self.embed(features)), lengths)
+        encoded = self.dropout(encoded)
+        return {layer: head(encoded) for layer, head in self.heads.items()}
+
+    def _hide(self, features: Tensor) -> Tensor:
+        """Hide the word of some tokens, and of fewer of them every spelling, so that the network
+        learns to do with what is left: words of new texts are often new."""
+        chance = torch.rand(features.shape[:2])
+        word = chance < self.unknown
+        spelling = chance < self.unknown / 3
+        hidden = features.clone()
+        for column, name in enumerate(COLUMNS):
+            if name in ("norm", "norm_again"):
+                hidden[..., column].masked_fill_(word, 0)
+            elif name in ("prefix", "suffix", "start"):
+                hidden[..., column].masked_fill_(spelling, 0)
+        return hidden

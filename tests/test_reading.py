@@ -1,0 +1,124 @@
+"""Text to segments and tokens."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yearmark.features import Reader, may_begin, number_form
+from yearmark.numerals import Eras
+from yearmark.segments import HARD, segments
+
+SIZES = {"norm": 500, "prefix": 100, "suffix": 100, "start": 100}
+ERAS = Eras({"AD": (0, 1), "기원전": (1, -1), "令和": (2018, 1)})
+texts = st.text(st.one_of(st.sampled_from("0129 .\n\t'-–/,()년월일이천구가ABCa\u00a0"), st.characters(exclude_categories=["Cs"])))
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader(SIZES, ERAS)
+
+
+@given(texts)
+def test_segments_cover_the_text_in_order(text: str) -> None:
+    found = list(segments(text))
+    assert "".join(text[a:b] for a, b in found) == text
+    assert all(a < b for a, b in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("It rained. Nobody came.", ["It rained. ", "Nobody came."]),
+        ("On Jan. 3 and with Mr. Smith.", ["On Jan. 3 and with Mr. Smith."]),
+        ("J. R. Smith came in 1950. The end.", ["J. R. Smith came in 1950. ", "The end."]),
+        ("2009. 3. 14. 오늘", ["2009. 3. 14. 오늘"]),
+        ("첫째 문장이다. 둘째 문장이다.", ["첫째 문장이다. ", "둘째 문장이다."]),
+        ("one line\nand the next", ["one line\nand the next"]),
+        ("a title\n\nthe text", ["a title\n\n", "the text"]),
+    ],
+)
+def test_segments_end_with_sentences(text: str, pieces: list[str]) -> None:
+    assert [text[a:b] for a, b in segments(text)] == pieces
+
+
+@pytest.mark.parametrize("piece", ["a ", "1", "1-", "x\n", ". ", "'", "\n \n", "년", "(", "!)"])
+def test_segments_are_bounded_and_linear(piece: str, reader: Reader) -> None:
+    def seconds(count: int) -> float:
+        text = piece * count
+        start = time.perf_counter()
+        for a, b in segments(text):
+            assert b - a <= 3 * HARD
+            reader(text[a:b])
+        return time.perf_counter() - start
+
+    seconds(1_000)
+    assert seconds(80_000) < 40 * max(seconds(8_000), 0.002)
+
+
+@given(texts)
+def test_tokens_are_the_text_without_single_spaces(text: str) -> None:
+    tokens = Reader(SIZES, ERAS)(text)
+    covered = np.zeros(len(text), bool)
+    for start, end in zip(tokens.start, tokens.end, strict=True):
+        assert not covered[start:end].any()
+        covered[start:end] = True
+    assert all(c == " " for c, seen in zip(text, covered, strict=True) if not seen)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2009년에", ["2009", "년에"]),
+        ("FY09", ["FY", "09"]),
+        ("1914-18", ["1914", "-", "18"]),
+        ("03/14/2009", ["03", "/", "14", "/", "2009"]),
+        ("'09", ["'", "09"]),
+        ("480 B.C. or A.D. 79", ["480", "B.C.", "or", "A.D.", "79"]),
+        ("이천구년에 이전에는", ["이천구", "년에", "이전에는"]),
+        ("令和3年", ["令和", "3", "年"]),
+        ("<br>2009&nbsp;년", ["<", "br", ">", "2009", "&", "nbsp", ";", "년"]),
+        ("２００９年", ["２００９", "年"]),
+    ],
+)
+def test_years_are_whole_tokens(text: str, expected: list[str], reader: Reader) -> None:
+    tokens = reader(text)
+    assert [text[a:b] for a, b in zip(tokens.start, tokens.end, strict=True)] == expected
+
+
+@given(st.integers(1500, 2099), st.integers(1500, 2099))
+def test_a_year_is_read_by_its_form_alone(one: int, other: int) -> None:
+    reader = Reader(SIZES, ERAS)
+    assert number_form(str(one)) == number_form(str(other))
+    assert (reader(f"in {one}.").features == reader(f"in {other}.").features).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "first_tokens"),
+    [
+        ("in 2009 or 12345", ["2009"]),
+        ("class of '84", ["'", "84"]),
+        ("AD 79", ["AD", "79"]),
+        ("an AD for it", []),
+        ("nineteen eighty-four", ["nineteen", "eighty"]),
+        ("one day in nineteen cities", []),
+        ("기원전 480년", ["기원전", "480"]),
+        ("이천구년 이천구명", ["이천구"]),
+        ("nothing here", []),
+    ],
+)
+def test_only_what_could_name_a_year_may_begin_one(text: str, first_tokens: list[str], reader: Reader) -> None:
+    tokens = reader(text)
+    starts = zip(tokens.start, tokens.end, may_begin(tokens.role), strict=True)
+    assert [text[a:b] for a, b, begins in starts if begins] == first_tokens
+
+
+def test_the_cache_of_lexemes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reader, "MOST_LEXEMES", 100)
+    small, fresh = Reader(SIZES, ERAS), Reader(SIZES, ERAS)
+    for number in range(500):
+        text = f"word{number} in 2009, x{number}"
+        assert (small(text).features == fresh(text).features).all()
+    assert small._count < 110

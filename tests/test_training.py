@@ -1,0 +1,267 @@
+"""Corpora, generated text, training and export."""
+
+import hashlib
+import json
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import spacy
+import torch
+from datasets import Dataset
+from spacy.tokens import DocBin
+
+import yearmark
+from yearmark.features import COLUMNS, Reader
+from yearmark.numerals import Eras
+from yearmark.training.config import Config, Encoder
+from yearmark.training.corpora import read
+from yearmark.training.document import Document, Mark
+from yearmark.training.examples import UNKNOWN, ExampleMaker
+from yearmark.training.export import export_onnx
+from yearmark.training.grammar import Grammar
+from yearmark.training.network import Network
+from yearmark.training.scores import Counts, count
+from yearmark.training.train import train
+
+ROOT = Path(__file__).parents[1]
+ERAS = Eras.read(ROOT / "data/eras.toml")
+
+
+# ---- corpora
+
+
+def test_jsonl(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    spans = [{"start": 3, "end": 7, "text": "2009", "value": "2009", "optional": True}]
+    path.write_text(json.dumps({"id": "x", "text": "In 2009", "years": spans, "years_unsure": [[0, 2]]}))
+    (document,) = read(path)
+    assert document.marks == {"years": [Mark(3, 7, "YEAR", "2009", optional=True)]}
+    assert document.unsure == {"years": [(0, 2)]}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "a.jsonl:2: not valid JSON"),
+        ("[]", "a.jsonl:2: expected a JSON object"),
+        ('{"text": 3}', "a.jsonl:2: expected a field 'text'"),
+        ('{"text": "x", "years": [{"start": 0, "end": 9}]}', "a.jsonl:2: a span of 'years' goes from 0 to 9"),
+        ('{"text": "2009", "years": [{"start": 0, "end": 4, "text": "2010"}]}', "a.jsonl:2: years 0:4 is '2009'"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "ok"}\n' + line)
+    with pytest.raises(ValueError, match="(?s)" + message.replace(".", r"\.")):
+        list(read(path))
+
+
+def test_timeml(tmp_path: Path) -> None:
+    path = tmp_path / "doc.tml"
+    path.write_text(
+        """<?xml version="1.0"?><TimeML><DCT><TIMEX3 tid="t0" type="DATE" value="1998-08-07">x</TIMEX3></DCT>
+<TEXT>He <EVENT eid="e1">left</EVENT> on <TIMEX3 tid="t1" type="DATE" value="1989-11-02">Nov. 2, 1989</TIMEX3> for
+<TIMEX3 tid="t2" type="DURATION" value="P3Y">three years</TIMEX3>, room 1984.</TEXT></TimeML>"""
+    )
+    (document,) = read(path)
+    text = document.text
+    assert [(text[m.start : m.end], m.label, m.value) for m in document.marks["timexes"]] == [
+        ("Nov. 2, 1989", "DATE", "1989-11-02"),
+        ("three years", "DURATION", "P3Y"),
+    ]
+    assert [text[m.start : m.end] for m in document.marks["years"]] == ["1989"]
+    assert [text[a:b] for a, b in document.unsure["years"]] == ["1984"]
+    path.write_text("<TimeML>\n<TEXT>")
+    with pytest.raises(ValueError, match=r"doc\.tml:2: not well-formed"):
+        list(read(path))
+
+
+def test_klue(tmp_path: Path) -> None:
+    path = tmp_path / "klue.tsv"
+    sentence = "2009년 5명"
+    tags = ["B-DT", "I-DT", "I-DT", "I-DT", "I-DT", "O", "B-QT", "I-QT"]
+    rows = [f"{c}\t{t}" for c, t in zip(sentence, tags, strict=True)]
+    path.write_text("\n".join(["## id-1\t<2009년:DT> <5명:QT>", *rows, "", "## id-2\t가", "가\tO"]), "utf-8")
+    first, second = read(path)
+    assert (first.id, first.text, second.text) == ("id-1", sentence, "가")
+    assert first.marks["timexes"] == [Mark(0, 5, "DATE")]
+    assert [first.text[m.start : m.end] for m in first.marks["years"]] == ["2009"]
+    path.write_text("## id-1\tx\nab\tO")
+    with pytest.raises(ValueError, match=r"klue\.tsv:2: expected one character"):
+        list(read(path))
+
+
+def test_conllu(tmp_path: Path) -> None:
+    path = tmp_path / "a.conllu"
+    row = "1\tNepal\tNepal\tPROPN\t_\t_\t0\troot\t_\t_"
+    path.write_text(f"# sent_id = s1\n# text = Nepal\n{row}\n\n{row}\n")
+    assert [(d.id, d.text) for d in read(path)] == [("s1", "Nepal"), (f"{path}:5", "Nepal")]
+    path.write_text(f"{row}\n\n1 broken\n")
+    with pytest.raises(ValueError, match=r"a\.conllu:3: not a CoNLL-U sentence"):
+        list(read(path))
+
+
+def test_docbin(tmp_path: Path) -> None:
+    doc = spacy.blank("en")("In 2009, I went.")
+    doc.spans["years"] = [doc[1:2]]
+    DocBin(docs=[doc]).to_disk(tmp_path / "a.spacy")
+    (document,) = read(tmp_path / "a.spacy")
+    assert document.marks["years"] == [Mark(3, 7)]
+    (tmp_path / "b.spacy").write_bytes(b"junk")
+    with pytest.raises(ValueError, match=r"b\.spacy: not a spaCy DocBin"):
+        list(read(tmp_path / "b.spacy"))
+
+
+def test_hugging_face_datasets(tmp_path: Path) -> None:
+    rows = [{"id": "x", "text": "In 2009", "years": [{"start": 3, "end": 7}]}]
+    Dataset.from_list(rows).save_to_disk(tmp_path / "disk")
+    Dataset.from_list(rows).to_parquet(tmp_path / "files" / "train.parquet")
+    for folder in ("disk", "files"):
+        (document,) = read(tmp_path / folder)
+        assert document.marks["years"] == [Mark(3, 7)]
+
+
+# ---- examples
+
+
+def test_unknown_labels_are_masked_and_lost_marks_counted() -> None:
+    maker = ExampleMaker(Reader(Config().features.rows, ERAS), {"years": ["YEAR"]})
+    text = "In 2009, 1984 and 1999 or x12345."
+    marks = {"years": [Mark(3, 7), Mark(9, 13, optional=True), Mark(27, 30)]}
+    (example,) = maker([Document("x", text, marks=marks, unsure={"years": [(18, 22)]})])
+    tags = dict(zip(["In", "2009", ",", "1984", "and", "1999", "or", "x", "12345", "."], example.tags["years"], strict=True))
+    assert tags["2009"] == 1
+    assert tags["1984"] == tags["1999"] == tags["12345"] == UNKNOWN
+    assert tags["In"] == tags["."] == 0
+    assert maker.lost.total() == 1
+
+
+# ---- generated text
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_grammars_cover_what_they_must(lang: str) -> None:
+    grammar = Grammar(ROOT / f"data/grammar/{lang}.toml")
+    assert len(grammar.years) + len(grammar.numbers) >= 300
+    assert len({template.kind for template in grammar.numbers}) >= 25
+    documents = list(grammar.sentences(3_000, seed=1))
+    assert documents == list(grammar.sentences(3_000, seed=1))
+    assert documents != list(grammar.sentences(3_000, seed=2))
+    tenths, values, lengths = Counter(), Counter(), []
+    reader = Reader(Config().features.rows, ERAS)
+    for document in documents:
+        assert "{" not in document.text
+        assert not set("⟦⟧") & set(document.text)
+        lengths.append(len(reader(document.text)))
+        for mark in document.marks["years"]:
+            assert document.text[mark.start : mark.end].strip()
+            tenths[10 * mark.start // len(document.text)] += 1
+            values[document.text[mark.start : mark.end]] += 1
+    assert set(tenths) == set(range(10))
+    assert values.most_common(1)[0][1] < 0.02 * values.total()
+    assert np.percentile(lengths, 5) <= 10
+    assert np.percentile(lengths, 95) >= 40
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('[year]\nplain = ["in {year}"]', "without ⟦"),
+        ('[number]\ncount = ["⟦{n}⟧ men"]', "with ⟦"),
+        ('[year]\nplain = ["⟦{year}⟧ in {nowhere}"]', r"unknown slot \{nowhere\}"),
+        ("[extra]", "unknown table 'extra'"),
+    ],
+)
+def test_a_wrong_grammar_is_refused(tmp_path: Path, table: str, message: str) -> None:
+    path = tmp_path / "en.toml"
+    path.write_text("[lexicon]\n" + "".join(f"[{t}]\n" for t in ("year", "number") if t not in table) + table)
+    with pytest.raises(ValueError, match=f"en.toml: .*{message}"):
+        Grammar(path)
+
+
+# ---- scores
+
+
+def test_counts_by_hand() -> None:
+    gold = [Mark(0, 4, value="2009"), Mark(10, 14, value="1984"), Mark(20, 24), Mark(30, 34, optional=True)]
+    found = [(0, 4, "2009"), (10, 14, "1985"), (19, 24, None), (30, 34, None), (40, 44, None)]
+    counts = count(gold, found)
+    assert counts == Counts(gold=3, predicted=4, strict=2, lenient=3, valued=2, value=1)
+    assert counts.f1 == pytest.approx(2 * 0.5 * (2 / 3) / (0.5 + 2 / 3))
+
+
+# ---- network and export
+
+
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize(("layers", "bidirectional"), [(1, True), (2, False), (2, True)])
+def test_onnx_equals_torch(tmp_path: Path, name: str, layers: int, bidirectional: bool) -> None:
+    torch.manual_seed(1)
+    encoder = Encoder(name=name, hidden=20, layers=layers, bidirectional=bidirectional)
+    network = Network(Config(encoder=encoder)).eval()
+    export_onnx(network, tmp_path / "model.onnx", ["years"])
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(2)
+    for size, longest in [(1, 1), (1, 40), (5, 17), (33, 60), (2, 3_000)]:
+        lengths = rng.integers(1, longest + 1, size)
+        lengths[0] = longest
+        features = rng.integers(0, 3, (size, longest, len(COLUMNS)))
+        features[..., :4] = rng.integers(0, 1_400, (size, longest, 4))
+        (found,) = session.run(None, {"features": features.astype(np.int32), "lengths": lengths.astype(np.int32)})
+        with torch.no_grad():
+            expected = network(torch.from_numpy(features), torch.from_numpy(lengths))["years"].numpy()
+        for row, length in enumerate(lengths):
+            np.testing.assert_allclose(found[row, :length], expected[row, :length], atol=1e-4)
+
+
+def test_unknown_keys_and_values_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("[training]\nepoch = 3\n")
+    with pytest.raises(ValueError, match=r"c\.toml: training\.epoch: Extra inputs"):
+        Config.read(path)
+    path.write_text('[encoder]\nname = "perceptron"\n')
+    with pytest.raises(ValueError, match=r"c\.toml: encoder\.name: Input should be"):
+        Config.read(path)
+
+
+class Stopped(Exception):
+    pass
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_training_from_configuration_to_tagger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    config = Config.read(Path("configs/smoke.toml"))
+    said: list[str] = []
+    metrics = train(config, tmp_path / "whole", said.append)
+    assert "training on generated text alone" in said
+    assert metrics["held_out"]["years"]["f1"] > 0.6
+    assert metrics["held_out"]["years"]["seqeval_f1"] == pytest.approx(metrics["held_out"]["years"]["f1"], abs=0.02)
+
+    def stop(line: str) -> None:
+        if line.startswith("epoch 2:"):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(config, tmp_path / "stopped", stop)
+    shutil.rmtree(tmp_path / "other", ignore_errors=True)
+    shutil.copytree(tmp_path / "stopped", tmp_path / "other")
+    train(config, tmp_path / "stopped", said.append)
+    assert "going on after epoch 1" in said
+    # the same seed gives the same weights, stopped or not
+    assert digest(tmp_path / "stopped/model.onnx") == digest(tmp_path / "whole/model.onnx")
+    with pytest.raises(ValueError, match="another configuration"):
+        train(config.model_copy(update={"seed": 99}), tmp_path / "other", said.append)
+
+    tagger = yearmark.load(tmp_path / "whole")
+    rng = random.Random(1)
+    found = [tagger(f"She was born in {rng.randint(1500, 2099)}.") for _ in range(20)]
+    assert sum(map(len, found)) >= 15
