@@ -34,7 +34,9 @@ def test_files_and_folders(command, tmp_path: Path) -> None:
     assert done.stdout == b""
     assert done.stderr.count(b"'years' is replaced") == 1
     first, second, third = lines(output.read_bytes())
-    assert {k: v for k, v in first.items() if k != "years"} == {k: v for k, v in record.items() if k != "years"}
+    assert {k: v for k, v in first.items() if k != "years"} == {
+        k: v for k, v in record.items() if k != "years"
+    }
     assert list(first) == list(record)
     assert first["years"][0]["value"] == "2009"
     assert second["id"] == f"{tmp_path}/a.jsonl:3"

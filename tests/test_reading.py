@@ -13,7 +13,11 @@ from yearmark.segments import HARD, segments
 
 SIZES = {"norm": 500, "prefix": 100, "suffix": 100, "start": 100}
 ERAS = Eras({"AD": (0, 1), "기원전": (1, -1), "令和": (2018, 1)})
-texts = st.text(st.one_of(st.sampled_from("0129 .\n\t'-–/,()년월일이천구가ABCa\u00a0"), st.characters(exclude_categories=["Cs"])))
+texts = st.text(
+    st.one_of(
+        st.sampled_from("0129 .\n\t'-–/,()년월일이천구가ABCa\u00a0"), st.characters(exclude_categories=["Cs"])
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +85,7 @@ def test_tokens_are_the_text_without_single_spaces(text: str) -> None:
         ("令和3年", ["令和", "3", "年"]),
         ("<br>2009&nbsp;년", ["<", "br", ">", "2009", "&", "nbsp", ";", "년"]),
         ("２００９年", ["２００９", "年"]),
+        ("20090314 20091350 120090314", ["2009", "0314", "20091350", "120090314"]),
     ],
 )
 def test_years_are_whole_tokens(text: str, expected: list[str], reader: Reader) -> None:
@@ -109,7 +114,9 @@ def test_a_year_is_read_by_its_form_alone(one: int, other: int) -> None:
         ("nothing here", []),
     ],
 )
-def test_only_what_could_name_a_year_may_begin_one(text: str, first_tokens: list[str], reader: Reader) -> None:
+def test_only_what_could_name_a_year_may_begin_one(
+    text: str, first_tokens: list[str], reader: Reader
+) -> None:
     tokens = reader(text)
     starts = zip(tokens.start, tokens.end, may_begin(tokens.role), strict=True)
     assert [text[a:b] for a, b, begins in starts if begins] == first_tokens

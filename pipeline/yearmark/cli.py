@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import tee
 from pathlib import Path
@@ -71,7 +72,7 @@ def tag(
         from yearmark.records import read_records
         from yearmark.tagger import load
 
-        records = read_records(paths or ("-",), text_field, click.get_binary_stream("stdin"))
+        records = read_records(paths or ("-",), text_field, sys.stdin.buffer)
         tagger = load(model, reference_year=reference_year)
         with _destination(output) as file:
             # the tagger reads a little ahead; tee keeps what it has read and is not written yet
@@ -87,9 +88,8 @@ def tag(
 def _destination(output: Path | None) -> Iterator[IO[bytes]]:
     """Standard output, or a file that appears only when it is whole."""
     if output is None:
-        file = click.get_binary_stream("stdout")
-        yield file
-        file.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
         return
     partial = output.with_name(output.name + ".partial")
     try:
@@ -149,7 +149,10 @@ def data() -> None:
 @data.command()
 @click.argument("config", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: data/generated/NAME.parquet."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Default: data/generated/NAME.parquet.",
 )
 def build(config: Path, output: Path | None) -> None:
     """Write the generated text of CONFIG as Parquet, the same for its seed, and say what was made."""

@@ -14,6 +14,7 @@ from yearmark.numerals import NUMBER_WORDS, Eras
 from yearmark.tokenizer import SINO, make_tokenizer
 
 Int = npt.NDArray[np.int32]
+Bool = npt.NDArray[np.bool_]
 
 # What a token can do in the name of a year; bits of a lexeme's role.
 DIGITS, WORD, SINO_WORD, COUNTER, ERA, APOSTROPHE, HYPHEN = (1 << bit for bit in range(7))
@@ -100,6 +101,12 @@ def lexeme_features(token: str, sizes: dict[str, int]) -> tuple[int, ...]:
     )
 
 
+# Classes of numbers: the greatest value and the name. A month, an hour, a day may be among the lower
+# two digits; all years of living use are one class of four.
+_TWO_DIGITS = ((0, "00"), (9, "0"), (12, "12"), (24, "24"), (31, "31"), (59, "59"), (99, "99"))
+_FOUR_DIGITS = ((999, "0"), (1499, "1"), (2099, "year"), (2400, "24"), (9999, "9"))
+
+
 def number_form(digits: str) -> str:
     """The class of a number that is written in digits, as the network sees it.
 
@@ -111,13 +118,11 @@ def number_form(digits: str) -> str:
         case 1:
             return "#1:0" if value == 0 else "#1"
         case 2:
-            kinds = ((0, "00"), (9, "0"), (12, "12"), (24, "24"), (31, "31"), (59, "59"), (99, "99"))
-            return "#2:" + next(name for most, name in kinds if value <= most)
+            return "#2:" + next(name for most, name in _TWO_DIGITS if value <= most)
         case 3:
             return "#3:0" if digits[0] == "0" else "#3"
         case 4:
-            kinds = ((999, "0"), (1499, "1"), (2099, "year"), (2400, "24"), (9999, "9"))
-            return "#4:" + next(name for most, name in kinds if value <= most)
+            return "#4:" + next(name for most, name in _FOUR_DIGITS if value <= most)
         case _:
             return f"#{min(length, 12)}"
 
@@ -162,7 +167,7 @@ def role(token: str, eras: Eras) -> int:
     return bits
 
 
-def may_begin(role: Int) -> npt.NDArray[np.bool_]:
+def may_begin(role: Int) -> Bool:
     """Which of the tokens, by their roles (T,), may be the first of a year: (T,).
 
     A number of up to four digits; an apostrophe or an era before one; a number word beside
@@ -174,11 +179,10 @@ def may_begin(role: Int) -> npt.NDArray[np.bool_]:
     digits = role & DIGITS != 0
     shortened = (role & APOSTROPHE != 0) & (after & DIGITS != 0)
     era = (role & ERA != 0) & ((after | later) & numeral != 0)
-    words = (role & WORD != 0) & (
-        (after & WORD != 0) | ((after & HYPHEN != 0) & (later & WORD != 0))
-    )
+    words = (role & WORD != 0) & ((after & WORD != 0) | ((after & HYPHEN != 0) & (later & WORD != 0)))
     sino = (role & SINO_WORD != 0) & ((after | later) & COUNTER != 0)
-    return digits | shortened | era | words | sino
+    begins: Bool = digits | shortened | era | words | sino
+    return begins
 
 
 def _hash(text: str, seed: int, size: int) -> int:

@@ -88,9 +88,7 @@ class Tagger:
         while pending := list(islice(texts, batch_size)):
             for text in pending:
                 if not isinstance(text, str):
-                    raise TypeError(
-                        f"pipe takes texts of type str, but one of them is {type(text).__name__}"
-                    )
+                    raise TypeError(f"pipe takes texts of type str, but one of them is {type(text).__name__}")
             yield from self._tag(pending)
 
     def _tag(self, texts: Sequence[str]) -> list[list[Year]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from spacy.tokenizer import Tokenizer
 from spacy.vocab import Vocab
@@ -17,6 +18,7 @@ _HAN = "㐀-䶿一-鿿豈-﫿"
 _TOKEN = re.compile(
     rf"""
       [BbAa]\.[CcDd]\.(?:[Ee]\.)? | [Cc]\.[Ee]\.   # eras written with points
+    | (?<!\d)(?:1[5-9]|20)\d\d(?=(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d))  # 2009|0314
     | \d+
     | [{SINO}]{{2,12}}(?=\s?년)                    # 이천구|년, but not the 이 of 이전
     | (?:(?![{SINO}]{{2,12}}년)[{_HANGUL}])+
@@ -29,7 +31,7 @@ _TOKEN = re.compile(
 )
 
 
-def make_tokenizer(lex_attr_getters: dict[int, Callable[[str], object]]) -> Tokenizer:
+def make_tokenizer(lex_attr_getters: dict[Any, Callable[[str], Any]]) -> Tokenizer:
     """spaCy's tokenizer, splitting digits from letters, Hangul and signs, and signs from each other.
 
     The lexeme attributes are computed once for each distinct token (see features.py).

@@ -9,13 +9,11 @@ from collections.abc import Sequence
 
 from yearmark.numerals import Eras, english_year, sino_korean
 
-_APOSTROPHES = "'’‘`´ʼ′"
+_APOSTROPHES = "’‘`´ʼ′＇"
 # An era of letters or Hangul before or behind the number; 10,000 BC has a comma.
 _NUMBER = re.compile(r"(?P<before>[^\d]*?)(?P<number>\d+(?:,\d{3})*)(?P<after>.*)", re.DOTALL)
 # What stands between the two ends of a range or a list: "1914-18", "1914 to 18", "82, 83 and 84".
-_BETWEEN = re.compile(
-    r"\s*(?:[-‐‑–—−~∼～/]|to|through|and|or|,|&|·|년|부터|에서|\s|년도)+\s*", re.IGNORECASE
-)
+_BETWEEN = re.compile(r"\s*(?:[-‐‑–—−~∼～/]|to|through|and|or|,|&|·|년|부터|에서|\s|년도)+\s*", re.IGNORECASE)
 _BACKWARDS = re.compile(r"(?:b\.?\s?c\.?|bce|b\.c\.e\.)$", re.IGNORECASE)
 WINDOW = 20  # years: how far after the reference year a two-digit year may lie
 
@@ -48,9 +46,10 @@ def values(
         start = spans[k][0]
         before = years[k - 1] if k else None
         if before is not None and before > 99 and _BETWEEN.fullmatch(text, spans[k - 1][1], start):
-            century = before // 100 * 100
+            span = 10 if spans[k][1] - start == 1 else 100  # 1592-3: the decade too
+            first = before // span * span + year
             is_range = not re.search(r"[,&·]|and|or", text[spans[k - 1][1] : start])
-            years[k] = century + year + (100 if is_range and century + year < before else 0)
+            years[k] = first + (span if is_range and first < before else 0)
         else:
             years[k] = (reference + WINDOW - year) // 100 * 100 + year
     return [None if year is None else iso(year) for year in years]
@@ -67,9 +66,9 @@ def iso(year: int) -> str:
 
 def _read(name: str, eras: Eras) -> tuple[int | None, bool]:
     """The number that a year's text names, and whether its century is missing."""
+    for apostrophe in _APOSTROPHES:  # before NFKC, which makes a space and an accent of some
+        name = name.replace(apostrophe, "'")
     plain = unicodedata.normalize("NFKC", name).strip()
-    for apostrophe in _APOSTROPHES:
-        plain = plain.replace(apostrophe, "'")
     found = _NUMBER.fullmatch(plain)
     if not found:
         words = english_year(plain)

@@ -106,9 +106,7 @@ def read_klue(path: Path) -> Iterator[Document]:
                     marks.append(Mark(start, position, KLUE_TYPES[kind]))
             start = position
         text = "".join(characters)
-        return with_years(
-            Document(name, text, "klue", "CC BY-SA 4.0", "ko", marks={"timexes": marks})
-        )
+        return with_years(Document(name, text, "klue", "CC BY-SA 4.0", "ko", marks={"timexes": marks}))
 
     for number, line in _lines(path):
         if line.startswith("## "):
@@ -215,4 +213,3 @@ READERS: Mapping[str, Callable[[Path], Iterator[Document]]] = {
     ".conllu": read_conllu,
     ".spacy": read_docbin,
 }
-

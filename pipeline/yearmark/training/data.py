@@ -72,9 +72,7 @@ class Data:
     def build(cls, config: Config, reader: Reader, say: Callable[[str], None]) -> Data:
         """Read or generate everything; say what is there, what is missing and what was left out."""
         maker = ExampleMaker(reader, config.labels)
-        sources: list[tuple[str, list[Document], float]] = [
-            ("generated", list(generate(config)), 1.0)
-        ]
+        sources: list[tuple[str, list[Document], float]] = [("generated", list(generate(config)), 1.0)]
         for corpus in config.corpora:
             if Path(corpus.path).exists():
                 sources.append((corpus.path, list(read(corpus.path)), corpus.repeat))
@@ -83,11 +81,9 @@ class Data:
         if len(sources) == 1:
             say("training on generated text alone")
         parts, held_out, counts = [], [], Counter[str]()
-        licences: dict[str, set[str]] = {}
+        licences: dict[str, list[str]] = {}
         for name, documents, repeat in sources:
-            split = to_dataset(maker(documents)).train_test_split(
-                config.training.held_out, seed=config.seed
-            )
+            split = to_dataset(maker(documents)).train_test_split(config.training.held_out, seed=config.seed)
             parts.append((from_dataset(split["train"]), repeat))
             held_out.extend(from_dataset(split["test"]))
             counts[name] = len(documents)
@@ -101,7 +97,7 @@ class Data:
             held_out,
             dict(counts),
             dict(maker.lost),
-            {name: sorted(found) for name, found in licences.items()},
+            licences,
         )
 
     def batches(self, epoch: int) -> list[list[Example]]:
@@ -124,5 +120,3 @@ class Data:
                 longest = len(drawn[i])
             batches[-1].append(drawn[i])
         return [batches[i] for i in rng.permutation(len(batches))]
-
-

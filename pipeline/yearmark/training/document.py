@@ -52,8 +52,7 @@ class Document:
                 continue
             marks[layer] = [_mark(row, text, layer, fallback, where) for row in record[layer]]
             unsure[layer] = [
-                _span(row, text, f"{layer}_unsure", where)
-                for row in record.get(f"{layer}_unsure") or []
+                _span(row, text, f"{layer}_unsure", where) for row in record.get(f"{layer}_unsure") or []
             ]
         return cls(
             id=str(record.get("id", where)),

@@ -54,5 +54,3 @@ def make_encoder(settings: Settings, width: int) -> Recurrent:
 def parameters(module: nn.Module) -> int:
     """How many numbers it learns."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-

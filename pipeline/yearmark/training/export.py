@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -30,7 +31,7 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.array(array, order="C"), name))
         return name
 
-    def node(self, operator: str, inputs: list[str], output: str, **attributes: object) -> str:
+    def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 
@@ -40,9 +41,9 @@ def export_onnx(network: Network, path: Path, layers: list[str]) -> None:
     graph = _Graph()
     encoded = _encoder(graph, network, _embeddings(graph, network))
     for layer in layers:
-        head = network.heads[layer]
-        weight = graph.constant(f"{layer}.weight", head.weight.T)  # type: ignore[operator, union-attr]
-        bias = graph.constant(f"{layer}.bias", head.bias)  # type: ignore[arg-type]
+        head = network.head(layer)
+        weight = graph.constant(f"{layer}.weight", head.weight.T)
+        bias = graph.constant(f"{layer}.bias", head.bias)
         product = graph.node("MatMul", [encoded, weight], f"{layer}.product")
         graph.node("Add", [product, bias], layer)
     model = helper.make_model(
@@ -55,7 +56,7 @@ def export_onnx(network: Network, path: Path, layers: list[str]) -> None:
             ],
             [
                 helper.make_tensor_value_info(
-                    layer, TensorProto.FLOAT, ["B", "T", network.heads[layer].out_features]
+                    layer, TensorProto.FLOAT, ["B", "T", network.head(layer).out_features]
                 )
                 for layer in layers
             ],
@@ -72,7 +73,7 @@ def export_onnx(network: Network, path: Path, layers: list[str]) -> None:
 def _embeddings(graph: _Graph, network: Network) -> str:
     """Features to (T, B, I), the order in which ONNX's units read."""
     steps = graph.node("Transpose", ["features"], "steps", perm=[1, 0, 2])
-    parts = []
+    parts: list[str] = []
     for column, name in enumerate(COLUMNS):
         index = graph.constant(f"{name}.column", np.array(column))
         ids = graph.node("Gather", [steps, index], f"{name}.ids", axis=2)
@@ -80,7 +81,7 @@ def _embeddings(graph: _Graph, network: Network) -> str:
             again = graph.node("Gather", ["norm.table", ids], "norm_again.rows")
             parts[0] = graph.node("Add", [parts[0], again], "norm.sum")
         else:
-            table = graph.constant(f"{name}.table", network.tables[name].weight)  # type: ignore[arg-type]
+            table = graph.constant(f"{name}.table", network.table(name).weight)
             parts.append(graph.node("Gather", [table, ids], f"{name}.rows"))
     return graph.node("Concat", parts, "embedded", axis=-1)
 
@@ -95,7 +96,9 @@ def _encoder(graph: _Graph, network: Network, x: str) -> str:
     def stacked(name: str, layer: int) -> Tensor:
         """A weight of all directions, (D, gates * H, ...), the gates in ONNX's order."""
         rows = [
-            torch.cat([getattr(unit, f"{name}_l{layer}{way}").chunk(len(_GATES[kind]))[g] for g in _GATES[kind]])
+            torch.cat(
+                [getattr(unit, f"{name}_l{layer}{way}").chunk(len(_GATES[kind]))[g] for g in _GATES[kind]]
+            )
             for way in ("", "_reverse")[:directions]
         ]
         return torch.stack(rows)

@@ -42,6 +42,9 @@ class Grammar:
         self.lexicon: dict[str, list[str]] = tables["lexicon"]
         self.years = [Template(k, t) for k, texts in tables["year"].items() for t in texts]
         self.numbers = [Template(k, t) for k, texts in tables["number"].items() for t in texts]
+        for file in sorted(path.parent.glob(f"{path.stem}-*.txt")):
+            for template in _sentences(file):
+                (self.years if "⟦" in template.text else self.numbers).append(template)
         context = tables.get("context", {})
         self.lead: list[str] = context.get("lead", [])
         self.tail: list[str] = context.get("tail", [])
@@ -85,7 +88,7 @@ class Grammar:
         return rng.choice(templates)
 
     def _in_context(self, sentence: str, rng: random.Random) -> str:
-        """Make it longer: a lead before it, a tail behind it, sentences around it."""
+        """Make it longer: a lead before it, a tail behind it, other sentences around it or joined to it."""
         draw = _Draw(self, rng)
         if self.lead and rng.random() < 0.25:
             if sentence.startswith(self.lowers):
@@ -93,14 +96,30 @@ class Grammar:
             sentence = draw.expand(rng.choice(self.lead)) + sentence
         if self.tail and rng.random() < 0.2 and sentence.endswith("."):
             sentence = sentence[:-1] + draw.expand(rng.choice(self.tail)) + "."
-        if self.filler and rng.random() < 0.2:
-            sentence += " " + draw.expand(rng.choice(self.filler))
-        if self.filler and rng.random() < 0.2:
-            sentence = draw.expand(rng.choice(self.filler)) + " " + sentence
-        if rng.random() < 0.12:
-            other = _Draw(self, rng).expand(self._choose(rng).text)
-            sentence += rng.choice([" ", "\n", "; ", " - "]) + other
+        while rng.random() < 0.3:  # joined so that no sentence ends between them
+            other = _Draw(self, rng).expand(
+                self._choose(rng).text if rng.random() < 0.5 else self._filler(rng)
+            )
+            parts = [sentence, other] if rng.random() < 0.5 else [other, sentence]
+            parts[0] = parts[0].rstrip(".")
+            sentence = rng.choice(["; ", " - ", ", ", "\n", ": ", " "]).join(parts)
+        if rng.random() < 0.3:
+            other = _Draw(self, rng).expand(self._filler(rng))
+            sentence = rng.choice([f"{other} {sentence}", f"{sentence} {other}"])
         return sentence
+
+    def _filler(self, rng: random.Random) -> str:
+        return rng.choice(self.filler) if self.filler else ""
+
+
+def _sentences(path: Path) -> Iterator[Template]:
+    """The templates of a file of sentences, one a line under headings ``# kind``."""
+    kind = path.stem
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            kind = line.lstrip("# ").strip()
+        elif line.strip():
+            yield Template(kind, line.strip().replace("\\n", "\n").replace("\\t", "\t"))
 
 
 class _Draw:
@@ -135,6 +154,8 @@ class _Draw:
             number += self._step(variable[3], variable[2] or "")
         if form == "2":
             return f"{number % 100:02d}"
+        if form == "1":
+            return str(number % 10)
         if form == "words":
             return self._words(number, is_year=variable[1] == "year")
         return format(number, form)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -25,8 +27,8 @@ class Network(nn.Module):
         self.tables = nn.ModuleDict(
             {name: nn.Embedding(rows[name], width[name]) for name in COLUMNS if name in rows}
         )
-        for table in self.tables.values():
-            nn.init.normal_(table.weight, std=0.3)  # type: ignore[arg-type]
+        for name in self.tables:
+            nn.init.normal_(self.table(name).weight, std=0.3)
         self.unknown = config.training.unknown
         self.dropout = nn.Dropout(config.training.dropout)
         self.encoder = make_encoder(config.encoder, sum(width.values()))
@@ -36,6 +38,14 @@ class Network(nn.Module):
                 for layer, labels in config.labels.items()
             }
         )
+
+    def table(self, column: str) -> nn.Embedding:
+        """A column's embeddings."""
+        return cast(nn.Embedding, self.tables[column])
+
+    def head(self, layer: str) -> nn.Linear:
+        """A layer's map from the encoder's output to the logits of its tags."""
+        return cast(nn.Linear, self.heads[layer])
 
     def embed(self, features: Tensor) -> Tensor:
         """(B, T, F) -> (B, T, I): the columns' embeddings side by side."""

@@ -65,7 +65,7 @@ def _f1(hits: int, predicted: int, gold: int) -> float:
     return 2 * hits / (predicted + gold) if predicted + gold else 0.0
 
 
-def overlaps(a: Span, b: Span) -> bool:
+def _overlaps(a: Span, b: Span) -> bool:
     return a[0] < b[1] and b[0] < a[1]
 
 
@@ -85,8 +85,8 @@ def count(
     spans: dict[Span, str | None] = {}
     for start, end, value in predicted:
         span = (start, end)
-        if any(overlaps(span, (mark.start, mark.end)) for mark in must) or not any(
-            overlaps(span, other) for other in free
+        if any(_overlaps(span, (mark.start, mark.end)) for mark in must) or not any(
+            _overlaps(span, other) for other in free
         ):
             spans[span] = value
     exact = [mark for mark in must if (mark.start, mark.end) in spans]
@@ -96,9 +96,7 @@ def count(
         strict=len(exact),
         lenient=_one_to_one([(mark.start, mark.end) for mark in must], list(spans)),
         valued=sum(mark.value is not None for mark in must),
-        value=sum(
-            mark.value is not None and spans[mark.start, mark.end] == mark.value for mark in exact
-        ),
+        value=sum(mark.value is not None and spans[mark.start, mark.end] == mark.value for mark in exact),
     )
 
 
@@ -107,7 +105,7 @@ def _one_to_one(gold: Sequence[Span], predicted: Sequence[Span]) -> int:
     left = sorted(predicted)
     hits = 0
     for span in sorted(gold):
-        match = next((other for other in left if overlaps(span, other)), None)
+        match = next((other for other in left if _overlaps(span, other)), None)
         if match is not None:
             left.remove(match)
             hits += 1

@@ -188,7 +188,8 @@ class _Run:
         for name, value in progress.items():
             setattr(self, name, value)
         tensors = load_file(path)
-        network, state = {}, {}
+        network: dict[str, Tensor] = {}
+        state: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             kind, _, rest = name.partition(".")
             if kind == "network":
@@ -212,9 +213,7 @@ def collate(batch: Sequence[Example]) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def predict(
-    network: Network, examples: Sequence[Example]
-) -> Iterator[tuple[Example, dict[str, np.ndarray]]]:
+def predict(network: Network, examples: Sequence[Example]) -> Iterator[tuple[Example, dict[str, np.ndarray]]]:
     """Each example with its logits (T, K) by layer, the network in evaluation mode."""
     network.eval()
     order = sorted(examples, key=len)
