@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -53,6 +54,61 @@ def test_spans_are_ordered_and_name_their_text(tagger: Tagger, parts: list[str])
         assert last <= year.start < year.end
         assert text[year.start : year.end] == year.text
         last = year.end
+
+
+PIECES = [
+    *(
+        "2009",
+        "'09",
+        "5",
+        "BC",
+        "AD",
+        "ten",
+        "one",
+        "oh",
+        "two",
+        "thousand",
+        "twenty",
+        "eighty",
+        "TEN",
+        "teen",
+    ),
+    *(
+        "nineteen",
+        "-",
+        "–",
+        "이천구",
+        "년",
+        "년에",
+        "기원전",
+        "구",
+        "令和",
+        "3",
+        "年",
+        "3,000",
+        "in",
+        ".",
+        "\n",
+        "_",
+        "x",
+    ),
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(PIECES),
+        max_size=14,
+    ),
+    st.sampled_from(["", " ", "  "]),
+)
+def test_the_gate_never_changes_an_answer(tagger: Tagger, parts: list[str], glue: str) -> None:
+    text = glue.join(parts)
+    with pytest.MonkeyPatch.context() as patch:
+        gated = tagger(text)
+        patch.setattr("yearmark.tagger._DIGIT_OR_WORD", re.compile(""))
+        assert tagger(text) == gated
 
 
 def test_batch_order_and_padding_never_change_an_answer(tagger: Tagger) -> None:
@@ -111,6 +167,16 @@ def test_the_reference_year_settles_short_years() -> None:
     text = "Meeting of 14 March '09 in Oslo."
     assert [y.value for y in yearmark.load(reference_year=1950)(text)] == ["1909"]
     assert [y.value for y in yearmark.load(reference_year=2026)(text)] == ["2009"]
+
+
+def test_min_score_moves_between_precision_and_recall() -> None:
+    text = " ".join(text for text, _ in SENTENCES)
+    found = [yearmark.load(min_score=least)(text) for least in (0.0001, 0.5, 0.9999)]
+    assert [len(years) for years in found] == sorted((len(years) for years in found), reverse=True)
+    assert len(found[0]) > len(found[2])
+    assert all(year.score >= 0.5 for year in found[1])
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        yearmark.load(min_score=50)
 
 
 def test_core_needs_no_training_packages_and_import_is_light() -> None:

@@ -54,6 +54,13 @@ def main() -> None:
 @click.option("--format", "form", type=click.Choice(["jsonl", "text"]), default="jsonl", show_default=True)
 @click.option("--text-field", default="text", show_default=True, help="Field of JSON Lines with the text.")
 @click.option("--model", type=click.Path(path_type=Path), help="A model folder instead of the published one.")
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Leave out years of a lower probability.",
+)
 @click.option("--reference-year", type=int, help="Settles the century of '09; default: this year.")
 def tag(
     paths: tuple[str, ...],
@@ -61,6 +68,7 @@ def tag(
     form: str,
     text_field: str,
     model: Path | None,
+    min_score: float,
     reference_year: int | None,
 ) -> None:
     """Tag the years of texts: .txt (a document a file), .jsonl (one a line), folders of these.
@@ -73,7 +81,7 @@ def tag(
         from yearmark.tagger import load
 
         records = read_records(paths or ("-",), text_field, sys.stdin.buffer)
-        tagger = load(model, reference_year=reference_year)
+        tagger = load(model, min_score=min_score, reference_year=reference_year)
         with _destination(output) as file:
             # the tagger reads a little ahead; tee keeps what it has read and is not written yet
             kept, texts = tee(records)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -17,7 +18,9 @@ Int = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
 
 # What a token can do in the name of a year; bits of a lexeme's role.
-DIGITS, WORD, SINO_WORD, COUNTER, ERA, APOSTROPHE, HYPHEN = (1 << bit for bit in range(7))
+DIGITS, DIGIT, WORD, BIG_WORD, SINO_WORD, COUNTER, ERA, APOSTROPHE, HYPHEN, COMMA = (
+    1 << bit for bit in range(10)
+)
 
 COLUMNS = ("norm", "norm_again", "prefix", "suffix", "start", "shape", "gap")
 _APOSTROPHES = "'’‘`´ʼ′＇"
@@ -28,12 +31,17 @@ GAPS = 3
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A segment's tokens, T of them; offsets count characters of the segment."""
+    """The tokens of several segments one behind the other, N in all.
 
-    start: Int  # (T,)
-    end: Int  # (T,)
-    features: Int  # (T, F), F = len(COLUMNS)
-    role: Int  # (T,) bits
+    ``segment`` says of which segment each is; offsets count characters of its segment.
+    ``begins`` says which of them may be the first of a year.
+    """
+
+    segment: Int  # (N,)
+    start: Int  # (N,)
+    end: Int  # (N,)
+    features: Int  # (N, F), F = len(COLUMNS)
+    begins: Bool  # (N,)
 
     def __len__(self) -> int:
         return len(self.start)
@@ -66,16 +74,24 @@ class Reader:
         self._count += 1
         return self._count - 1
 
-    def __call__(self, segment: str) -> Tokens:
-        """Tokenize and featurize one segment."""
+    def __call__(self, segments: Sequence[str]) -> Tokens:
+        """Tokenize and featurize segments, which neither begin nor end with white space."""
         if self._count > self.MOST_LEXEMES:
             self._forget()
-        found = self._tokenizer(segment).to_array([ID, IDX, LENGTH, SPACY]).astype(np.int32)
+        # One text, with a line's end between the segments: a token of its own, that is dropped again.
+        found = self._tokenizer("\n".join(segments)).to_array([ID, IDX, LENGTH, SPACY])
+        offsets = np.cumsum([0, *(len(segment) + 1 for segment in segments)])
+        segment = np.searchsorted(offsets, found[:, 1], "right") - 1
+        inside = found[:, 1] < offsets[segment + 1] - 1
+        found, segment = found[inside].astype(np.int32), segment[inside].astype(np.int32)
+        first = np.ones(len(found), bool)
+        first[1:] = segment[1:] != segment[:-1]
         features = self._rows[found[:, 0]]
         roles = features[:, -1].copy()
-        features[0:1, -1] = 2  # nothing before
         features[1:, -1] = found[:-1, 3]  # 1: a space before
-        return Tokens(found[:, 1], found[:, 1] + found[:, 2], features, roles)
+        features[first, -1] = 2  # nothing before
+        start = found[:, 1] - offsets[segment].astype(np.int32)
+        return Tokens(segment, start, start + found[:, 2], features, may_begin(roles, first))
 
 
 def lexeme_features(token: str, sizes: dict[str, int]) -> tuple[int, ...]:
@@ -150,14 +166,16 @@ def word_shape(token: str) -> int:
 def role(token: str, eras: Eras) -> int:
     """What the token can do in the name of a year."""
     if token.isdecimal():
-        return DIGITS if len(token) <= 4 else 0
+        return DIGIT if len(token) == 1 else DIGITS if len(token) <= 4 else 0
     if token in _APOSTROPHES:
         return APOSTROPHE
     if token in _HYPHENS:
         return HYPHEN
+    if token == ",":
+        return COMMA
     bits = 0
-    if token.lower() in NUMBER_WORDS:
-        bits |= WORD
+    if (number := NUMBER_WORDS.get(token.lower())) is not None:
+        bits |= WORD | BIG_WORD if number >= 10 else WORD
     if token.lower() in eras:
         bits |= ERA
     if len(token) >= 2 and not token.strip(SINO):
@@ -167,22 +185,38 @@ def role(token: str, eras: Eras) -> int:
     return bits
 
 
-def may_begin(role: Int) -> Bool:
-    """Which of the tokens, by their roles (T,), may be the first of a year: (T,).
+def may_begin(role: Int, first: Bool) -> Bool:
+    """Which tokens, by their roles (N,), may be the first of a year; ``first`` (N,) begin a segment.
 
-    A number of up to four digits; an apostrophe or an era before one; a number word beside
-    another; Sino-Korean numerals before 년. A text without digits and number words has none.
+    A number of two to four digits; one digit behind a number and a hyphen, before an era (5 BC), or
+    before a comma and a number (3,000 BC);
+    an apostrophe or an era before a number; a number word before another, one of them ten or more;
+    Sino-Korean numerals before 년. A segment without digits and number words has none.
     """
-    after = np.append(role[1:], [0, 0])[: len(role)]
-    later = np.append(role[2:], [0, 0, 0])[: len(role)]
-    numeral = DIGITS | WORD | SINO_WORD
-    digits = role & DIGITS != 0
+    after, before = _shift(role, first, 1), _shift(role, first, -1)
+    later, earlier = _shift(after, first, 1), _shift(before, first, -1)
+    hyphenated = (before & HYPHEN != 0) & (earlier & DIGITS != 0)
+    thousands = (after & COMMA != 0) & (later & DIGITS != 0)
+    digit = (role & DIGIT != 0) & (hyphenated | (after & ERA != 0) | thousands)
     shortened = (role & APOSTROPHE != 0) & (after & DIGITS != 0)
-    era = (role & ERA != 0) & ((after | later) & numeral != 0)
-    words = (role & WORD != 0) & ((after & WORD != 0) | ((after & HYPHEN != 0) & (later & WORD != 0)))
-    sino = (role & SINO_WORD != 0) & ((after | later) & COUNTER != 0)
-    begins: Bool = digits | shortened | era | words | sino
+    next_word = np.where(after & HYPHEN != 0, later, after)
+    words = (role & next_word & WORD != 0) & ((role | next_word) & BIG_WORD != 0)
+    sino = (role & SINO_WORD != 0) & (after & COUNTER != 0)
+    number = np.where(role & (DIGITS | DIGIT | BIG_WORD) != 0, 1, sino)
+    next_number = _shift(number, first, 1)
+    era = (role & ERA != 0) & (next_number | _shift(next_number, first, 1) != 0)
+    begins: Bool = (role & DIGITS != 0) | digit | shortened | era | words | sino
     return begins
+
+
+def _shift(role: Int, first: Bool, by: int) -> Int:
+    """The roles of the next tokens (1) or of those before (-1) of the same segment, else 0."""
+    out = np.zeros_like(role)
+    if by == 1:
+        out[:-1] = np.where(first[1:], 0, role[1:])
+    else:
+        out[1:] = np.where(first[1:], 0, role[:-1])
+    return out
 
 
 def _hash(text: str, seed: int, size: int) -> int:

@@ -5,27 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-# A sentence's end (not behind an initial or an abbreviation that goes before a number or a name), or
-# an empty line.
+# Abbreviations that go before a number or a name, where their point ends no sentence.
+_ABBREVIATIONS = (
+    "No no pp vol Vol ca al cf fl St Mr Dr Mrs Ms vs Jr Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec"
+)
+# A sentence's end, or an empty line. The first character is one of few, which makes the search fast;
+# what stands before it is looked up only there.
 _END = re.compile(
     r"""
-      (?: (?<![\s.][A-Za-z])(?<!^[A-Za-z])
-          (?<!\bNo)(?<!\bno)(?<!\bpp)(?<!\bvol)(?<!\bVol)(?<!\bca)(?<!\bal)(?<!\bcf)(?<!\bfl)
-          (?<!\bSt)(?<!\bMr)(?<!\bDr)(?<!\bMrs)(?<!\bMs)(?<!\bvs)(?<!\bJr)
-          (?<!\bJan)(?<!\bFeb)(?<!\bMar)(?<!\bApr)(?<!\bJun)(?<!\bJul)(?<!\bAug)(?<!\bSep)(?<!\bSept)
-          (?<!\bOct)(?<!\bNov)(?<!\bDec)(?<!\d)
-          \. | \d{3}\. | [!?。！？] )
+      \n [ \t\r]{0,80} \n+
+    | (?: [!?。！？]
+        | \. (?: (?<=\d\d\d\.)
+               | (?<!\d\.) (?<![\s.][A-Za-z]\.) (?<!^[A-Za-z]\.) ABBREVIATIONS ) )
       ["'”’)\]]{0,3} [ \t\r\n]{1,8} (?=[^\s\da-z])
-    | \n[ \t\r]{0,80}\n+
-    """,
+    """.replace("ABBREVIATIONS", "".join(rf"(?<!\b{short}\.)" for short in _ABBREVIATIONS.split())),
     re.VERBOSE | re.MULTILINE,
 )
+_SPACE = re.compile(r"\s")
 SOFT = 600  # characters after which a line's end ends the segment too (tables, lists)
 HARD = 4_000  # characters after which any white space does, and at twice that any character
 
 
 def segments(text: str) -> Iterator[tuple[int, int]]:
-    """The segments ``[start, end)`` of a text, in order; together they are the whole text."""
+    """The segments ``[start, end)`` of a text, in order, without the white space around them."""
     start = 0
     for found in _END.finditer(text):
         yield from _cut(text, start, found.end())
@@ -40,10 +42,16 @@ def _cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         if not cut:
             if end - start <= HARD:
                 break
-            space = re.compile(r"\s").search(text, start + HARD, start + 2 * HARD)
+            space = _SPACE.search(text, start + HARD, start + 2 * HARD)
             cut = space.end() if space else start + 2 * HARD
         cut = min(cut, end)
-        yield start, cut
+        yield from _stripped(text, start, cut)
         start = cut
-    if start < end:
-        yield start, end
+    yield from _stripped(text, start, end)
+
+
+def _stripped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    piece = text[start:end]
+    left = piece.lstrip()
+    if left:
+        yield start + len(piece) - len(left), start + len(piece.rstrip())

@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 
 from yearmark import tags
-from yearmark.features import COLUMNS, Reader, Tokens, may_begin
+from yearmark.features import Int, Reader, Tokens
 from yearmark.numerals import Eras
 from yearmark.segments import segments
+from yearmark.tokenizer import SINO
 from yearmark.value import values
 from yearmark.year import Year
 
+Float = npt.NDArray[np.float32]
+
 FORMAT = 1  # of a model folder
 
+# Every token that may begin a year (features.may_begin) is, or stands beside, one of these; so a
+# segment without them needs neither tokens nor network.
+_DIGIT_OR_WORD = re.compile(
+    rf"\d|[{SINO}]{{2}}\ ?년|teen|ten|eleven|twelve|hundred|thousand|"
+    "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety",
+    re.IGNORECASE,
+)
 
-def load(model: str | Path | None = None, *, reference_year: int | None = None) -> Tagger:
+
+def load(
+    model: str | Path | None = None, *, min_score: float = 0.5, reference_year: int | None = None
+) -> Tagger:
     """The published model, or the one in the folder ``model``.
 
-    ``reference_year`` is that of `Tagger`. Raises FileNotFoundError where the folder holds no model.
+    ``min_score`` and ``reference_year`` are those of `Tagger`. Raises FileNotFoundError where the
+    folder holds no model.
     """
     folder = Path(str(resources.files("yearmark"))) / "model" if model is None else Path(model)
     for name in ("config.json", "eras.toml", "model.onnx"):
@@ -33,20 +49,24 @@ def load(model: str | Path | None = None, *, reference_year: int | None = None) 
                 f"{folder} is no model folder: it has no {name}. "
                 "Give the folder that `yearmark train CONFIG --output FOLDER` wrote."
             )
-    return Tagger(folder, reference_year=reference_year)
+    return Tagger(folder, min_score=min_score, reference_year=reference_year)
 
 
 class Tagger:
     """Finds the years of texts.
 
     The answer for a text depends on nothing but the text: not on the texts around it, their order
-    or the batch. ``reference_year`` settles the century of two-digit years that stand alone
+    or the batch. Years of a score below ``min_score`` are left out; the lower it is, the more are found
+    and the more of them are wrong. ``reference_year`` settles the century of two-digit years that stand alone
     (default: the current year).
     """
 
-    BATCH_TOKENS = 8_192  # at most so many in a run of the network, padding included, if segments allow
+    BATCH_TOKENS = 4_096  # at most so many in a run of the network, padding included, if segments allow
+    CHUNK = 50_000  # characters of segments that are tokenized together
 
-    def __init__(self, folder: Path, *, reference_year: int | None = None) -> None:
+    def __init__(self, folder: Path, *, min_score: float = 0.5, reference_year: int | None = None) -> None:
+        if not 0 <= min_score <= 1:
+            raise ValueError(f"min_score is a probability from 0 to 1, got {min_score}")
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if config.get("format") != FORMAT:
             raise ValueError(
@@ -57,6 +77,7 @@ class Tagger:
         self._temperature: float = config["temperature"]
         self._eras = Eras.read(folder / "eras.toml")
         self._reader = Reader(config["table_rows"], self._eras)
+        self._min_score = min_score
         self._reference_year = reference_year
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -93,22 +114,35 @@ class Tagger:
 
     def _tag(self, texts: Sequence[str]) -> list[list[Year]]:
         """Segments of all the texts through the network, then values over whole texts."""
-        found: list[tuple[int, int, Tokens]] = []  # text, offset of the segment, its tokens
+        spans: list[list[tuple[int, int, float]]] = [[] for _ in texts]
+        chunk: list[tuple[int, int, str]] = []  # number of the text, offset, segment
+        size = 0
         for number, text in enumerate(texts):
             for start, end in segments(text):
-                tokens = self._reader(text[start:end])
-                if may_begin(tokens.role).any():
-                    found.append((number, start, tokens))
-        spans: list[list[tuple[int, int, float]]] = [[] for _ in texts]
-        logits = self.logits([tokens.features for _, _, tokens in found])
-        for (number, offset, tokens), scores in zip(found, logits, strict=True):
-            allowed = may_begin(tokens.role)
-            starts, ends, _, probabilities = tags.decode(scores, allowed, self._temperature)
-            spans[number].extend(
-                (offset + int(tokens.start[a]), offset + int(tokens.end[b - 1]), float(p))
-                for a, b, p in zip(starts, ends, probabilities, strict=True)
-            )
+                if _DIGIT_OR_WORD.search(text, start, end):
+                    chunk.append((number, start, text[start:end]))
+                    size += end - start
+                    if size > self.CHUNK:
+                        self._tag_segments(chunk, spans)
+                        chunk, size = [], 0
+        if chunk:
+            self._tag_segments(chunk, spans)
         return [self._years(text, own) for text, own in zip(texts, spans, strict=True)]
+
+    def _tag_segments(
+        self, chunk: list[tuple[int, int, str]], spans: list[list[tuple[int, int, float]]]
+    ) -> None:
+        """Add the spans (start, end, score) found in segments to those of their texts."""
+        tokens = self._reader([segment for _, _, segment in chunk])
+        logits, rows = self.logits(tokens)
+        first = np.ones(len(rows), bool)
+        first[1:] = tokens.segment[rows[1:]] != tokens.segment[rows[:-1]]
+        starts, ends, _, scores = tags.decode(
+            logits, tokens.begins[rows], first, self._temperature, self._min_score
+        )
+        for a, b, score in zip(rows[starts], rows[ends - 1], scores, strict=True):
+            number, offset, _ = chunk[tokens.segment[a]]
+            spans[number].append((offset + int(tokens.start[a]), offset + int(tokens.end[b]), float(score)))
 
     def _years(self, text: str, spans: list[tuple[int, int, float]]) -> list[Year]:
         named = values(text, [span[:2] for span in spans], self._eras, self._reference_year)
@@ -117,21 +151,27 @@ class Tagger:
             for (start, end, score), value in zip(spans, named, strict=True)
         ]
 
-    def logits(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The network's outputs (T, K) for segments of features (T, F), whatever their lengths.
+    def logits(self, tokens: Tokens) -> tuple[Float, Int]:
+        """The network's outputs (M, K) for the tokens of segments where a year may begin.
 
-        Segments of like length run together; padding is masked by the network itself.
+        The second array (M,) says which tokens those are. Segments of like length run together;
+        padding is masked by the network itself.
         """
-        order = sorted(range(len(features)), key=lambda i: len(features[i]))
-        out: list[np.ndarray] = [np.empty(0)] * len(features)
-        while order:
-            size = max(1, self.BATCH_TOKENS // max(1, len(features[order[-1]])))
-            batch, order = order[-size:], order[:-size]
-            lengths = np.array([len(features[i]) for i in batch], np.int32)
-            padded = np.zeros((len(batch), lengths.max(), len(COLUMNS)), np.int32)
-            for row, i in enumerate(batch):
-                padded[row, : lengths[row]] = features[i]
-            (result,) = self._network.run(None, {"features": padded, "lengths": lengths})
-            for row, i in enumerate(batch):
-                out[i] = result[row, : lengths[row]]
-        return out
+        bounds = np.searchsorted(tokens.segment, np.arange(tokens.segment[-1] + 2 if len(tokens) else 1))
+        wanted = np.unique(tokens.segment[tokens.begins])
+        starts, lengths = bounds[wanted], bounds[wanted + 1] - bounds[wanted]
+        rows = np.flatnonzero(np.isin(tokens.segment, wanted)).astype(np.int32)
+        targets = np.cumsum(lengths) - lengths  # where each segment's outputs begin
+        out = np.empty((len(rows), 1 + 2 * len(self.labels)), np.float32)
+        order = np.argsort(lengths, kind="stable")[::-1]
+        while len(order):
+            count = max(1, self.BATCH_TOKENS // int(lengths[order[0]]))
+            batch, order = order[:count], order[count:]
+            steps = np.arange(lengths[batch[0]])
+            real = steps < lengths[batch, None]  # (B, T)
+            features = tokens.features[np.where(real, starts[batch, None] + steps, 0)]
+            features[~real] = 0
+            inputs = {"features": features, "lengths": lengths[batch].astype(np.int32)}
+            (result,) = self._network.run(["years"], inputs)
+            out[(targets[batch, None] + steps)[real]] = result[real]
+        return out, rows

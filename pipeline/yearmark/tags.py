@@ -31,31 +31,46 @@ def encode(spans: Iterable[Span], length: int, labels: Sequence[str]) -> list[in
 
 
 def decode(
-    logits: npt.NDArray[np.float32], may_begin: npt.NDArray[np.bool_], temperature: float
+    logits: npt.NDArray[np.float32],
+    begins: npt.NDArray[np.bool_],
+    first: npt.NDArray[np.bool_],
+    temperature: float = 1.0,
+    min_score: float = 0.5,
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """The spans that the logits (T, K) give: first tokens, ends, label numbers and scores (N,).
+    """The spans that the logits (N, K) give: first tokens, ends, label numbers and scores (S,).
 
-    A span begins where a B tag is the likeliest of those allowed (``may_begin`` (T,)), and goes on
-    while the likeliest tag is the I of its label. Its score is the probability of exactly that:
-    of its tags and of the tag behind it not being I.
+    The tokens are those of segments one behind the other; ``first`` (N,) are the segments' first,
+    ``begins`` (N,) those that may be the first of a span. A span goes on while the likeliest tag is
+    the I of its label. Its score is the probability of exactly that: of its tags and of the tag
+    behind it not being I. Spans of a score below ``min_score`` are left out.
     """
     scaled = logits.astype(np.float64) / temperature
-    scaled[~may_begin, 1::2] = -np.inf
-    likeliest = scaled.argmax(axis=1)
-    starts = np.flatnonzero(likeliest % 2 == 1)
-    if not len(starts):
-        return starts, starts, starts, np.zeros(0)
-    scaled -= scaled.max(axis=1, keepdims=True)
-    probability = np.exp(scaled)
+    scaled[~begins, 1::2] = -np.inf
+    scaled[first, 2::2] = -np.inf
+    probability = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     probability /= probability.sum(axis=1, keepdims=True)
-    ends, scores = starts + 1, np.empty(len(starts))
-    for k, start in enumerate(starts):  # over spans, which are few
-        inside = likeliest[start] + 1
-        score, end = probability[start, inside - 1], start + 1
-        while end < len(likeliest) and likeliest[end] == inside:
-            score *= probability[end, inside]
-            end += 1
-        if end < len(likeliest):
-            score *= 1 - probability[end, inside]
-        ends[k], scores[k] = end, score
-    return starts, ends, likeliest[starts] // 2, scores
+    likeliest = scaled.argmax(axis=1)
+    starts: list[int] = []
+    ends: list[int] = []
+    labels: list[int] = []
+    scores: list[float] = []
+    end = 0
+    # over tokens that are likely enough to begin a span, which are few
+    for start in np.flatnonzero(probability[:, 1::2].max(axis=1) >= max(min_score, 1e-9)).tolist():
+        if start < end:
+            continue
+        label = int(probability[start, 1::2].argmax())
+        inside = 2 * label + 2
+        score, stop = float(probability[start, inside - 1]), start + 1
+        while stop < len(likeliest) and likeliest[stop] == inside:
+            score *= probability[stop, inside]
+            stop += 1
+        if stop < len(likeliest):
+            score *= 1 - probability[stop, inside]
+        if score >= min_score:
+            end = stop
+            starts.append(start)
+            ends.append(stop)
+            labels.append(label)
+            scores.append(score)
+    return np.array(starts, int), np.array(ends, int), np.array(labels, int), np.array(scores, float)

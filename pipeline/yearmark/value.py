@@ -16,6 +16,7 @@ _NUMBER = re.compile(r"(?P<before>[^\d]*?)(?P<number>\d+(?:,\d{3})*)(?P<after>.*
 _BETWEEN = re.compile(r"\s*(?:[-‐‑–—−~∼～/]|to|through|and|or|,|&|·|년|부터|에서|\s|년도)+\s*", re.IGNORECASE)
 _BACKWARDS = re.compile(r"(?:b\.?\s?c\.?|bce|b\.c\.e\.)$", re.IGNORECASE)
 WINDOW = 20  # years: how far after the reference year a two-digit year may lie
+NEAR = 25  # years: how far from a full year of the document a two-digit year may lie to be of its time
 
 
 def values(
@@ -24,9 +25,9 @@ def values(
     """The values of a document's years, given by their spans ``[start, end)`` in order.
 
     A year of two digits takes the century of the year before it in a range or a list
-    ("1914-18", "1999/00"), else that of the document's nearest full year where one stands in the
-    same sentence's reach, else the last such year before ``reference_year + WINDOW`` (default:
-    the current year). What is written in no way known here has the value None.
+    ("1914-18", "1999/00"); else it is the one within 25 years of the full year nearest in the
+    document, where there is one; else the last such year up to ``reference_year + WINDOW``
+    (default: the current year). What is written in no way known here has the value None.
     """
     reference = reference_year or datetime.date.today().year
     read = [_read(text[start:end], eras) for start, end in spans]
@@ -51,8 +52,17 @@ def values(
             is_range = not re.search(r"[,&·]|and|or", text[spans[k - 1][1] : start])
             years[k] = first + (span if is_range and first < before else 0)
         else:
-            years[k] = (reference + WINDOW - year) // 100 * 100 + year
+            years[k] = _in_century(year, reference + WINDOW)
+            if full := [(abs(spans[i][0] - start), y) for i, (y, cut) in enumerate(read) if y and not cut]:
+                near = _in_century(year, min(full)[1] + NEAR)
+                if min(full)[1] - near <= NEAR:
+                    years[k] = near
     return [None if year is None else iso(year) for year in years]
+
+
+def _in_century(short: int, last: int) -> int:
+    """The last year up to ``last`` that ends in the two digits ``short``."""
+    return (last - short) // 100 * 100 + short
 
 
 def iso(year: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from yearmark.features import COLUMNS, Reader, may_begin
+from yearmark.features import COLUMNS, Reader
 from yearmark.segments import segments
 from yearmark.tags import encode
 from yearmark.training.document import Document
@@ -20,11 +20,11 @@ UNKNOWN = -100  # the tag of a token that is not learnt: PyTorch's ignore_index
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One segment: features (T, F), may_begin (T,), and tags (T,) by layer."""
+    """One segment: features (T, F), begins (T,), and tags (T,) by layer."""
 
     document: str
     features: np.ndarray
-    may_begin: np.ndarray
+    begins: np.ndarray
     tags: Mapping[str, np.ndarray]
 
     def __len__(self) -> int:
@@ -42,37 +42,38 @@ class ExampleMaker:
     def __call__(self, documents: Iterable[Document]) -> Iterator[Example]:
         """The examples of the segments that hold a token which could begin a year."""
         for document in documents:
-            for start, end in segments(document.text):
-                tokens = self.reader(document.text[start:end])
-                allowed = may_begin(tokens.role)
-                if not allowed.any():
-                    continue
-                starts = {int(s) + start: k for k, s in enumerate(tokens.start)}
-                ends = {int(e) + start: k + 1 for k, e in enumerate(tokens.end)}
-                tags = {}
-                for layer, labels in self.labels.items():
-                    if layer not in document.marks:
-                        tags[layer] = np.full(len(tokens), UNKNOWN, np.int64)
-                        continue
-                    spans, masked = [], []
-                    for mark in document.marks[layer]:
-                        if mark.end <= start or mark.start >= end:
-                            continue
-                        a, b = starts.get(mark.start), ends.get(mark.end)
-                        if a is None or b is None or (layer == "years" and not allowed[a]):
-                            self.lost[f"{layer}: {document.text[mark.start : mark.end]!r}"] += 1
-                            masked.append((mark.start, mark.end))
-                        elif mark.optional:
-                            masked.append((mark.start, mark.end))
-                        else:
-                            spans.append((a, b, mark.label))
-                    masked += document.unsure.get(layer, ())
-                    tagged = np.array(encode(spans, len(tokens), labels), np.int64)
-                    for a, b in masked:
-                        inside = (tokens.start + start < b) & (tokens.end + start > a)
-                        tagged[inside & (tagged == 0)] = UNKNOWN
-                    tags[layer] = tagged
-                yield Example(document.id, tokens.features, allowed, tags)
+            bounds = list(segments(document.text))
+            tokens = self.reader([document.text[start:end] for start, end in bounds])
+            for number in np.unique(tokens.segment[tokens.begins]):
+                here = tokens.segment == number
+                offset = bounds[number][0]
+                spans = np.stack([tokens.start[here], tokens.end[here]], axis=1) + offset
+                begins = tokens.begins[here]
+                tags = {layer: self._tags(document, layer, spans, begins) for layer in self.labels}
+                yield Example(document.id, tokens.features[here], begins, tags)
+
+    def _tags(self, document: Document, layer: str, tokens: np.ndarray, begins: np.ndarray) -> np.ndarray:
+        """The tags (T,) of a segment's tokens (T, 2: start and end in the document's text)."""
+        if layer not in document.marks:
+            return np.full(len(tokens), UNKNOWN, np.int64)
+        starts = {int(start): k for k, start in enumerate(tokens[:, 0])}
+        ends = {int(end): k + 1 for k, end in enumerate(tokens[:, 1])}
+        spans, masked = [], list(document.unsure.get(layer, ()))
+        for mark in document.marks[layer]:
+            if mark.end <= tokens[0, 0] or mark.start >= tokens[-1, 1]:
+                continue
+            a, b = starts.get(mark.start), ends.get(mark.end)
+            if a is None or b is None or (layer == "years" and not begins[a]):
+                self.lost[f"{layer}: {document.text[mark.start : mark.end]!r}"] += 1
+                masked.append((mark.start, mark.end))
+            elif mark.optional:
+                masked.append((mark.start, mark.end))
+            else:
+                spans.append((a, b, mark.label))
+        tags = np.array(encode(spans, len(tokens), self.labels[layer]), np.int64)
+        for a, b in masked:
+            tags[(tokens[:, 0] < b) & (tokens[:, 1] > a) & (tags == 0)] = UNKNOWN
+        return tags
 
 
 def to_dataset(examples: Iterable[Example]) -> Dataset:
@@ -81,7 +82,7 @@ def to_dataset(examples: Iterable[Example]) -> Dataset:
         {
             "document": example.document,
             "features": example.features.ravel(),
-            "may_begin": example.may_begin,
+            "begins": example.begins,
             **{f"tags_{layer}": tags for layer, tags in example.tags.items()},
         }
         for example in examples
@@ -97,7 +98,7 @@ def from_dataset(dataset: Dataset) -> list[Example]:
         return Example(
             row["document"],
             row["features"].reshape(-1, len(COLUMNS)),
-            row["may_begin"],
+            row["begins"],
             {layer: row[f"tags_{layer}"] for layer in layers},
         )
 

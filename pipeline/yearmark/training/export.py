@@ -1,7 +1,8 @@
-"""The trained network as an ONNX graph that the core runs without torch."""
+"""The trained network as an ONNX graph that the core runs without torch, and back again."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 from yearmark.features import COLUMNS
+from yearmark.training.config import Config
 from yearmark.training.network import Network
 
 # PyTorch stacks the gates of a unit in another order than ONNX.
@@ -119,3 +121,37 @@ def _encoder(graph: _Graph, network: Network, x: str) -> str:
         y = graph.node("Transpose", [y], f"y{layer}.steps", perm=[0, 2, 1, 3])
         x = graph.node("Reshape", [y, keep], f"x{layer + 1}")
     return graph.node("Transpose", [x], "encoded", perm=[1, 0, 2])
+
+
+def load_network(folder: Path) -> Network:
+    """The network of a model folder, as it was when `export_onnx` wrote it: the weights bit for bit."""
+    described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = Config.model_validate(described["training"])
+    constants = {
+        constant.name: torch.from_numpy(numpy_helper.to_array(constant).copy())
+        for constant in onnx.load(folder / "model.onnx").graph.initializer
+    }
+    network = Network(config)
+    state: dict[str, Tensor] = {}
+    for name in network.tables:
+        state[f"tables.{name}.weight"] = constants[f"{name}.table"]
+    for layer in network.heads:
+        state[f"heads.{layer}.weight"] = constants[f"{layer}.weight"].T
+        state[f"heads.{layer}.bias"] = constants[f"{layer}.bias"]
+    unit = network.encoder.unit
+    gates = _GATES[unit.mode.removesuffix("_TANH")]
+    order = sorted(range(len(gates)), key=gates.__getitem__)
+    for layer in range(unit.num_layers):
+        bias_ih, bias_hh = constants[f"B{layer}"].chunk(2, dim=1)
+        stacked = {
+            "weight_ih": constants[f"W{layer}"],
+            "weight_hh": constants[f"R{layer}"],
+            "bias_ih": bias_ih,
+            "bias_hh": bias_hh,
+        }
+        for name, directions in stacked.items():
+            for way, weight in zip(("", "_reverse"), directions, strict=False):
+                parts = weight.chunk(len(gates))
+                state[f"encoder.unit.{name}_l{layer}{way}"] = torch.cat([parts[k] for k in order])
+    network.load_state_dict(state)
+    return network.eval()

@@ -42,8 +42,8 @@ class Grammar:
         self.lexicon: dict[str, list[str]] = tables["lexicon"]
         self.years = [Template(k, t) for k, texts in tables["year"].items() for t in texts]
         self.numbers = [Template(k, t) for k, texts in tables["number"].items() for t in texts]
-        for file in sorted(path.parent.glob(f"{path.stem}-*.txt")):
-            for template in _sentences(file):
+        for sentences in sorted(path.parent.glob(f"{path.stem}-*.txt")):
+            for template in _sentences(sentences):
                 (self.years if "⟦" in template.text else self.numbers).append(template)
         context = tables.get("context", {})
         self.lead: list[str] = context.get("lead", [])

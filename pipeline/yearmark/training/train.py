@@ -239,7 +239,7 @@ def held_out_scores(
         tag_names = tags.tag_names(names)
         for example, logits in scored:
             known = example.tags[layer] != UNKNOWN
-            starts, ends, label, _ = tags.decode(logits[layer], example.may_begin, 1.0)
+            starts, ends, label, _ = tags.decode(logits[layer], example.begins, _first(len(example)))
             found = tags.encode(
                 [(a, b, names[k]) for a, b, k in zip(starts, ends, label, strict=True)],
                 len(example),
@@ -259,6 +259,13 @@ def held_out_scores(
             "gold": gold_count,
         }
     return results
+
+
+def _first(length: int) -> np.ndarray:
+    """The first of a segment's tokens, as a mask (T,)."""
+    mask = np.zeros(length, bool)
+    mask[:1] = True
+    return mask
 
 
 def _spans(sequence: Iterable[int]) -> set[tuple[int, int, int]]:
@@ -281,7 +288,7 @@ def calibrate(network: Network, examples: Sequence[Example], layer: str) -> floa
     """
     logits, wanted = [], []
     for example, scores in predict(network, examples):
-        use = example.may_begin & (example.tags[layer] != UNKNOWN)
+        use = example.begins & (example.tags[layer] != UNKNOWN)
         logits.append(scores[layer][use])
         wanted.append(example.tags[layer][use])
     x, y = torch.from_numpy(np.concatenate(logits)), torch.from_numpy(np.concatenate(wanted))
