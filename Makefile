@@ -4,10 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check data train clean
+.PHONY: help setup demo test test-all check data train bench-accuracy clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 setup: $(STAMP) ## Make the environment (.venv) alone
 
@@ -40,6 +40,13 @@ data: $(STAMP) ## Write the generated training text to data/generated
 
 train: $(STAMP) ## Train the published model anew, to runs/default
 	$(BIN)/yearmark train configs/default.toml --output runs/default
+
+.venv/.bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
+
+bench-accuracy: .venv/.bench ## Score this tool and its peers, to docs/accuracy
+	$(BIN)/python benchmarks/accuracy.py
 
 clean: ## Remove what the other targets made, .venv too
 	rm -rf .venv runs data/generated dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from itertools import islice
@@ -15,23 +14,14 @@ import onnxruntime
 
 from yearmark import tags
 from yearmark.features import Int, Reader, Tokens
+from yearmark.gate import segments_with_numbers
 from yearmark.numerals import Eras
-from yearmark.segments import segments
-from yearmark.tokenizer import SINO
 from yearmark.value import values
 from yearmark.year import Year
 
 Float = npt.NDArray[np.float32]
 
 FORMAT = 1  # of a model folder
-
-# Every token that may begin a year (features.may_begin) is, or stands beside, one of these; so a
-# segment without them needs neither tokens nor network.
-_DIGIT_OR_WORD = re.compile(
-    rf"\d|[{SINO}]{{2}}\ ?년|teen|ten|eleven|twelve|hundred|thousand|"
-    "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety",
-    re.IGNORECASE,
-)
 
 
 def load(
@@ -118,13 +108,12 @@ class Tagger:
         chunk: list[tuple[int, int, str]] = []  # number of the text, offset, segment
         size = 0
         for number, text in enumerate(texts):
-            for start, end in segments(text):
-                if _DIGIT_OR_WORD.search(text, start, end):
-                    chunk.append((number, start, text[start:end]))
-                    size += end - start
-                    if size > self.CHUNK:
-                        self._tag_segments(chunk, spans)
-                        chunk, size = [], 0
+            for start, end in segments_with_numbers(text):
+                chunk.append((number, start, text[start:end]))
+                size += end - start
+                if size > self.CHUNK:
+                    self._tag_segments(chunk, spans)
+                    chunk, size = [], 0
         if chunk:
             self._tag_segments(chunk, spans)
         return [self._years(text, own) for text, own in zip(texts, spans, strict=True)]
