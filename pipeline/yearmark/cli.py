@@ -62,6 +62,7 @@ def main() -> None:
     help="Leave out years of a lower probability.",
 )
 @click.option("--reference-year", type=int, help="Settles the century of '09; default: this year.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of the network; default: all cores.")
 def tag(
     paths: tuple[str, ...],
     output: Path | None,
@@ -70,6 +71,7 @@ def tag(
     model: Path | None,
     min_score: float,
     reference_year: int | None,
+    threads: int | None,
 ) -> None:
     """Tag the years of texts: .txt (a document a file), .jsonl (one a line), folders of these.
 
@@ -81,7 +83,7 @@ def tag(
         from yearmark.tagger import load
 
         records = read_records(paths or ("-",), text_field, sys.stdin.buffer)
-        tagger = load(model, min_score=min_score, reference_year=reference_year)
+        tagger = load(model, min_score=min_score, reference_year=reference_year, threads=threads)
         with _destination(output) as file:
             # the tagger reads a little ahead; tee keeps what it has read and is not written yet
             kept, texts = tee(records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +18,22 @@ from yearmark.tokenizer import SINO, make_tokenizer
 Int = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
 
+# Korean particles and the copula, and the English plural: 년에도, 칼로리를, leagues.
+_ENDING = re.compile(
+    """(?<=[가-힣])(?:
+      (?:에서|에게서|에게|부터|까지|에|으로|로|이나|나|만|마다|보다|처럼|밖에|이라도|라도|과|와|이랑|랑)(?:는|도|만|의|나|야)?
+      |은|는|이|가|을|를|의|도|이라는|라는|이라고|라고|이라서|라서|이라|라|이며|며|이고|이면|면|이지만|지만
+      |이다|이었다|였다|이었으나|이었던|였던|입니다|이었습니다|였습니다|이에요|예요|이래|래|이야|야|인|인데|째|짜리|씩
+    )$ | (?<=[a-z]{3})s$""",
+    re.VERBOSE,
+)
+
 # What a token can do in the name of a year; bits of a lexeme's role.
 DIGITS, DIGIT, WORD, BIG_WORD, SINO_WORD, COUNTER, ERA, APOSTROPHE, HYPHEN, COMMA = (
     1 << bit for bit in range(10)
 )
 
-COLUMNS = ("norm", "norm_again", "prefix", "suffix", "start", "shape", "gap")
+COLUMNS = ("norm", "stem", "prefix", "suffix", "start", "shape", "gap")
 _APOSTROPHES = "'’‘`´ʼ′＇"
 _HYPHENS = "-‐‑‒–—−－"
 SHAPES = 48  # rows of the tables of the two closed columns
@@ -101,15 +112,16 @@ def lexeme_features(token: str, sizes: dict[str, int]) -> tuple[int, ...]:
     """
     norm = unicodedata.normalize("NFKC", token).lower()
     if token.isdecimal():
-        norm = prefix = suffix = start = number_form(norm)
+        norm = stem = prefix = suffix = start = number_form(norm)
         shape = 1 + min(len(token), 9)
     else:
         norm = norm[:40]
+        stem = _ENDING.sub("", norm)
         prefix, suffix, start = norm[:2], norm[-3:], norm[:1]
         shape = 16 + word_shape(token)
     return (
         _hash(norm, 0, sizes["norm"]),
-        _hash(norm, 1, sizes["norm"]),
+        _hash(stem, 1, sizes["norm"]),
         _hash(prefix, 2, sizes["prefix"]),
         _hash(suffix, 3, sizes["suffix"]),
         _hash(start, 4, sizes["start"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from itertools import islice
@@ -24,13 +25,24 @@ Float = npt.NDArray[np.float32]
 FORMAT = 1  # of a model folder
 
 
+def _cores() -> int:
+    """How many cores the process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def load(
-    model: str | Path | None = None, *, min_score: float = 0.5, reference_year: int | None = None
+    model: str | Path | None = None,
+    *,
+    min_score: float = 0.5,
+    reference_year: int | None = None,
+    threads: int | None = None,
 ) -> Tagger:
     """The published model, or the one in the folder ``model``.
 
-    ``min_score`` and ``reference_year`` are those of `Tagger`. Raises FileNotFoundError where the
-    folder holds no model.
+    ``min_score``, ``reference_year`` and ``threads`` are those of `Tagger`. Raises FileNotFoundError
+    where the folder holds no model.
     """
     folder = Path(str(resources.files("yearmark"))) / "model" if model is None else Path(model)
     for name in ("config.json", "eras.toml", "model.onnx"):
@@ -39,7 +51,7 @@ def load(
                 f"{folder} is no model folder: it has no {name}. "
                 "Give the folder that `yearmark train CONFIG --output FOLDER` wrote."
             )
-    return Tagger(folder, min_score=min_score, reference_year=reference_year)
+    return Tagger(folder, min_score=min_score, reference_year=reference_year, threads=threads)
 
 
 class Tagger:
@@ -48,15 +60,25 @@ class Tagger:
     The answer for a text depends on nothing but the text: not on the texts around it, their order
     or the batch. Years of a score below ``min_score`` are left out; the lower it is, the more are found
     and the more of them are wrong. ``reference_year`` settles the century of two-digit years that stand alone
-    (default: the current year).
+    (default: the current year). ``threads`` is how many the network may use (default: one for each
+    core that the process may run on); the answers are the same.
     """
 
     BATCH_TOKENS = 4_096  # at most so many in a run of the network, padding included, if segments allow
     CHUNK = 50_000  # characters of segments that are tokenized together
 
-    def __init__(self, folder: Path, *, min_score: float = 0.5, reference_year: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        min_score: float = 0.5,
+        reference_year: int | None = None,
+        threads: int | None = None,
+    ) -> None:
         if not 0 <= min_score <= 1:
             raise ValueError(f"min_score is a probability from 0 to 1, got {min_score}")
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be 1 or more, got {threads}")
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if config.get("format") != FORMAT:
             raise ValueError(
@@ -64,13 +86,15 @@ class Tagger:
                 f"this version of yearmark reads format {FORMAT}. Train the model again with it."
             )
         self.labels: list[str] = config["labels"]["years"]
-        self._temperature: float = config["temperature"]
         self._eras = Eras.read(folder / "eras.toml")
         self._reader = Reader(config["table_rows"], self._eras)
         self._min_score = min_score
         self._reference_year = reference_year
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.intra_op_num_threads = threads or _cores()
+        # threads that wait leave the core to others: a guest does not spin
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._network = onnxruntime.InferenceSession(
             folder / "model.onnx", options, providers=["CPUExecutionProvider"]
         )
@@ -126,9 +150,7 @@ class Tagger:
         logits, rows = self.logits(tokens)
         first = np.ones(len(rows), bool)
         first[1:] = tokens.segment[rows[1:]] != tokens.segment[rows[:-1]]
-        starts, ends, _, scores = tags.decode(
-            logits, tokens.begins[rows], first, self._temperature, self._min_score
-        )
+        starts, ends, _, scores = tags.decode(logits, tokens.begins[rows], first, self._min_score)
         for a, b, score in zip(rows[starts], rows[ends - 1], scores, strict=True):
             number, offset, _ = chunk[tokens.segment[a]]
             spans[number].append((offset + int(tokens.start[a]), offset + int(tokens.end[b]), float(score)))

@@ -34,7 +34,6 @@ def decode(
     logits: npt.NDArray[np.float32],
     begins: npt.NDArray[np.bool_],
     first: npt.NDArray[np.bool_],
-    temperature: float = 1.0,
     min_score: float = 0.5,
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """The spans that the logits (N, K) give: first tokens, ends, label numbers and scores (S,).
@@ -44,7 +43,7 @@ def decode(
     the I of its label. Its score is the probability of exactly that: of its tags and of the tag
     behind it not being I. Spans of a score below ``min_score`` are left out.
     """
-    scaled = logits.astype(np.float64) / temperature
+    scaled = logits.astype(np.float64)
     scaled[~begins, 1::2] = -np.inf
     scaled[first, 2::2] = -np.inf
     probability = np.exp(scaled - scaled.max(axis=1, keepdims=True))

@@ -4,30 +4,47 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """A table of TOML: an unknown key is refused, and nothing changes once it is read."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """From a TOML file; a ValueError names the file, the key, and what was expected."""
+        try:
+            with path.open("rb") as file:
+                return cls.model_validate(tomllib.load(file))
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{path}: not valid TOML: {error}") from None
+        except ValidationError as error:
+            lines = [
+                f"{path}: {'.'.join(map(str, one['loc']))}: {one['msg']} (got {one['input']!r:.60})"
+                for one in error.errors()
+            ]
+            raise ValueError("\n".join(lines)) from None
 
-class Generated(_Table):
+
+class Generated(Table):
     """Text drawn from the grammars: sentences by language, each sentence once."""
 
     grammars: Path = Path("data/grammar")
     sentences: dict[str, int] = {"en": 40_000, "ko": 40_000}
 
 
-class Corpus(_Table):
+class Corpus(Table):
     """A corpus (a file that `corpora.read` knows), seen ``repeat`` times in every epoch."""
 
     path: str
     repeat: float = Field(1.0, gt=0)
 
 
-class Features(_Table):
+class Features(Table):
     """Rows of the hashed tables and width of each column's embedding."""
 
     rows: dict[str, int] = {"norm": 12_000, "prefix": 3_000, "suffix": 4_000, "start": 1_500}
@@ -36,16 +53,48 @@ class Features(_Table):
     }  # fmt: skip
 
 
-class Encoder(_Table):
-    """The encoder, one of `encoders.ENCODERS`; ``hidden`` is the width of one direction."""
+class Encoder(Table):
+    """The encoder, one of `encoders.ENCODERS`; ``hidden`` is its width, in one direction.
 
-    name: Literal["rnn", "gru", "lstm"] = "lstm"
+    ``longest`` is the longest segment it has weights for, ``reach`` how many tokens a window, or one layer
+    of a convolution, sees to each side, ``heads`` how often a layer of a transformer attends.
+    """
+
+    name: Literal[
+        "feedforward", "window", "convolution", "rnn", "gru", "lstm", "transformer", "transformer_rotary"
+    ] = "lstm"
     hidden: int = Field(96, ge=1)
     layers: int = Field(1, ge=1)
     bidirectional: bool = True
+    carry: float = Field(0.0, ge=0, lt=1)
+    longest: int = Field(64, ge=1)
+    reach: int = Field(4, ge=0)
+    heads: int = Field(4, ge=1)
+
+    @model_validator(mode="after")
+    def _refuse_settings_without_effect(self) -> Self:
+        """An encoder has settings that the others lack; one that it lacks must not be changed."""
+        uses = {"name", "hidden", *SETTINGS[self.name]}
+        for setting, field in type(self).model_fields.items():
+            if setting not in uses and getattr(self, setting) != field.default:
+                raise ValueError(f"{self.name} has no setting {setting!r}; it has {', '.join(sorted(uses))}")
+        return self
 
 
-class Training(_Table):
+# What each encoder is configured by, besides its width.
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "feedforward": ("longest",),
+    "window": ("reach",),
+    "convolution": ("layers", "reach"),
+    "rnn": ("layers", "bidirectional", "carry"),
+    "gru": ("layers", "bidirectional", "carry"),
+    "lstm": ("layers", "bidirectional", "carry"),
+    "transformer": ("layers", "heads", "longest"),
+    "transformer_rotary": ("layers", "heads"),
+}
+
+
+class Training(Table):
     """The loop. ``unknown`` is the chance with which a token's spelling is hidden in training."""
 
     epochs: int = Field(12, ge=1)
@@ -60,7 +109,7 @@ class Training(_Table):
     threads: int = Field(2, ge=1)
 
 
-class Config(_Table):
+class Config(Table):
     """A whole run. Paths are relative to the folder from which it is run."""
 
     seed: int = 1
@@ -71,18 +120,3 @@ class Config(_Table):
     features: Features = Features()
     encoder: Encoder = Encoder()
     training: Training = Training()
-
-    @classmethod
-    def read(cls, path: Path) -> Config:
-        """From a TOML file; a ValueError names the file, the key, and what was expected."""
-        try:
-            with path.open("rb") as file:
-                return cls.model_validate(tomllib.load(file))
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"{path}: not valid TOML: {error}") from None
-        except ValidationError as error:
-            lines = [
-                f"{path}: {'.'.join(map(str, one['loc']))}: {one['msg']} (got {one['input']!r:.60})"
-                for one in error.errors()
-            ]
-            raise ValueError("\n".join(lines)) from None

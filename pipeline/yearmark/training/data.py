@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,10 +19,14 @@ from yearmark.training.examples import Example, ExampleMaker, from_dataset, to_d
 from yearmark.training.grammar import Grammar
 
 
-def generate(config: Config) -> Iterable[Document]:
-    """The generated documents of a configuration; the same for its seed."""
+def generate(config: Config, held_out: bool = False) -> Iterator[Document]:
+    """The generated documents of a configuration; the same for its seed.
+
+    The held-out ones, a twentieth as many, are drawn from templates that the others do not use.
+    """
     for lang, count in sorted(config.generated.sentences.items()):
-        yield from Grammar(config.generated.grammars / f"{lang}.toml").sentences(count, config.seed)
+        grammar = Grammar(config.generated.grammars / f"{lang}.toml").parts()[held_out]
+        yield from grammar.sentences(count // 20 if held_out else count, config.seed)
 
 
 def write_generated(config: Config, path: Path) -> Iterator[str]:
@@ -57,9 +62,17 @@ def write_generated(config: Config, path: Path) -> Iterator[str]:
     yield f"written to {path}"
 
 
+def _examples(maker: ExampleMaker, documents: Iterable[Document]) -> list[Example]:
+    """Examples that have gone through a Hugging Face dataset, which holds them as Arrow."""
+    return from_dataset(to_dataset(maker(documents)))
+
+
 @dataclass(frozen=True)
 class Data:
-    """Training parts with how often each is seen an epoch, and the held-out examples of all parts."""
+    """Training parts with how often each is seen an epoch, and the held-out examples.
+
+    Held out are sentences of templates of their own and a share of each corpus's documents.
+    """
 
     config: Config
     parts: list[tuple[list[Example], float]]
@@ -72,30 +85,32 @@ class Data:
     def build(cls, config: Config, reader: Reader, say: Callable[[str], None]) -> Data:
         """Read or generate everything; say what is there, what is missing and what was left out."""
         maker = ExampleMaker(reader, config.labels)
-        sources: list[tuple[str, list[Document], float]] = [("generated", list(generate(config)), 1.0)]
+        parts = [(_examples(maker, generate(config)), 1.0)]
+        held_out = _examples(maker, generate(config, held_out=True))
+        say(f"generated: {len(parts[0][0]):,} segments; {len(held_out):,} of other templates held out")
+        counts, licences = {"generated": len(parts[0][0])}, {"generated": ["MIT"]}
         for corpus in config.corpora:
-            if Path(corpus.path).exists():
-                sources.append((corpus.path, list(read(corpus.path)), corpus.repeat))
-            else:
+            if not Path(corpus.path).exists():
                 say(f"{corpus.path} is not there: training goes on without it")
-        if len(sources) == 1:
-            say("training on generated text alone")
-        parts, held_out, counts = [], [], Counter[str]()
-        licences: dict[str, list[str]] = {}
-        for name, documents, repeat in sources:
-            split = to_dataset(maker(documents)).train_test_split(config.training.held_out, seed=config.seed)
-            parts.append((from_dataset(split["train"]), repeat))
-            held_out.extend(from_dataset(split["test"]))
+                continue
+            documents = list(read(corpus.path))
+            random.Random(config.seed).shuffle(documents)
+            cut = round(config.training.held_out * len(documents))
+            held_out.extend(_examples(maker, documents[:cut]))
+            parts.append((_examples(maker, documents[cut:]), corpus.repeat))
+            name = Path(corpus.path).name
             counts[name] = len(documents)
-            licences[Path(name).name] = sorted({d.license for d in documents if d.license})
-            say(f"{name}: {len(documents):,} documents, {len(parts[-1][0]):,} segments with a candidate")
+            licences[name] = sorted({document.license for document in documents if document.license})
+            say(f"{name}: {len(documents):,} documents, {cut} held out; {len(parts[-1][0]):,} segments")
+        if len(parts) == 1:
+            say("training on generated text alone")
         if maker.lost:
             say(f"{maker.lost.total()} marks no tokens can carry, left out: {maker.lost.most_common(5)}")
         return cls(
             config,
             parts,
             held_out,
-            dict(counts),
+            counts,
             dict(maker.lost),
             licences,
         )

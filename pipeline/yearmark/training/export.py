@@ -14,6 +14,7 @@ from torch import Tensor
 
 from yearmark.features import COLUMNS
 from yearmark.training.config import Config
+from yearmark.training.encoders import UNITS, Recurrent
 from yearmark.training.network import Network
 
 # PyTorch stacks the gates of a unit in another order than ONNX.
@@ -36,6 +37,17 @@ class _Graph:
     def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
+
+
+def recurrent(network: Network) -> Recurrent:
+    """The network's encoder. Raises ValueError where the core could not run it: it is not recurrent."""
+    encoder = network.encoder
+    if not isinstance(encoder, Recurrent):
+        raise ValueError(
+            f"a network whose encoder is a {type(encoder).__name__.lower()} cannot be exported, for the "
+            f"tagger runs recurrent ones alone: set encoder.name to one of {', '.join(UNITS)}"
+        )
+    return encoder
 
 
 def export_onnx(network: Network, path: Path, layers: list[str]) -> None:
@@ -79,8 +91,8 @@ def _embeddings(graph: _Graph, network: Network) -> str:
     for column, name in enumerate(COLUMNS):
         index = graph.constant(f"{name}.column", np.array(column))
         ids = graph.node("Gather", [steps, index], f"{name}.ids", axis=2)
-        if name == "norm_again":
-            again = graph.node("Gather", ["norm.table", ids], "norm_again.rows")
+        if name == "stem":
+            again = graph.node("Gather", ["norm.table", ids], "stem.rows")
             parts[0] = graph.node("Add", [parts[0], again], "norm.sum")
         else:
             table = graph.constant(f"{name}.table", network.table(name).weight)
@@ -90,7 +102,7 @@ def _embeddings(graph: _Graph, network: Network) -> str:
 
 def _encoder(graph: _Graph, network: Network, x: str) -> str:
     """(T, B, I) to (B, T, O)."""
-    unit = network.encoder.unit
+    unit = recurrent(network).unit
     kind, hidden = unit.mode.removesuffix("_TANH"), unit.hidden_size
     directions = 2 if unit.bidirectional else 1
     keep = graph.constant("keep", np.array([0, 0, -1]))
@@ -138,20 +150,20 @@ def load_network(folder: Path) -> Network:
     for layer in network.heads:
         state[f"heads.{layer}.weight"] = constants[f"{layer}.weight"].T
         state[f"heads.{layer}.bias"] = constants[f"{layer}.bias"]
-    unit = network.encoder.unit
+    unit = recurrent(network).unit
     gates = _GATES[unit.mode.removesuffix("_TANH")]
     order = sorted(range(len(gates)), key=gates.__getitem__)
-    for layer in range(unit.num_layers):
-        bias_ih, bias_hh = constants[f"B{layer}"].chunk(2, dim=1)
+    for number in range(unit.num_layers):
+        bias_ih, bias_hh = constants[f"B{number}"].chunk(2, dim=1)
         stacked = {
-            "weight_ih": constants[f"W{layer}"],
-            "weight_hh": constants[f"R{layer}"],
+            "weight_ih": constants[f"W{number}"],
+            "weight_hh": constants[f"R{number}"],
             "bias_ih": bias_ih,
             "bias_hh": bias_hh,
         }
         for name, directions in stacked.items():
             for way, weight in zip(("", "_reverse"), directions, strict=False):
                 parts = weight.chunk(len(gates))
-                state[f"encoder.unit.{name}_l{layer}{way}"] = torch.cat([parts[k] for k in order])
+                state[f"encoder.unit.{name}_l{number}{way}"] = torch.cat([parts[k] for k in order])
     network.load_state_dict(state)
     return network.eval()

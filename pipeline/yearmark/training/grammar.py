@@ -6,8 +6,10 @@ import random
 import re
 import tomllib
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 from num2words import num2words
 
@@ -66,6 +68,19 @@ class Grammar:
         for text in (template.text for template in self.numbers):
             if _MARKS.search(text):
                 raise ValueError(f"{self.path}: a [number] template with ⟦…⟧: {text!r}")
+
+    def parts(self) -> tuple[Grammar, Grammar]:
+        """The grammar with most of its templates, and with those held out: a twentieth, by their text.
+
+        Sentences of the second tell how the network does in contexts that it never saw.
+        """
+        most, held_out = copy(self), copy(self)
+        for name in ("years", "numbers"):
+            templates = getattr(self, name)
+            out = [template for template in templates if crc32(template.text.encode()) % 20 == 0]
+            setattr(held_out, name, out)
+            setattr(most, name, [template for template in templates if template not in out])
+        return most, held_out
 
     def sentences(self, count: int, seed: int) -> Iterator[Document]:
         """``count`` documents, half of them from templates without a year; the same for a seed."""

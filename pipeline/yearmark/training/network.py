@@ -16,8 +16,8 @@ from yearmark.training.encoders import make_encoder
 class Network(nn.Module):
     """features (B, T, F), lengths (B,) -> {layer: logits (B, T, K)}.
 
-    ``norm`` is looked up twice, under two hashes, and summed: two words that share a row under one
-    rarely do under both (Svenstrup et al. 2017, "Hash Embeddings").
+    ``norm`` and ``stem`` are rows of one table, under two hashes, and summed: two words that share a row
+    under one rarely do under both (Svenstrup et al. 2017, "Hash Embeddings").
     """
 
     def __init__(self, config: Config) -> None:
@@ -54,7 +54,7 @@ class Network(nn.Module):
         for name, table in self.tables.items():
             part = table(columns[name])
             if name == "norm":
-                part = part + table(columns["norm_again"])
+                part = part + table(columns["stem"])
             parts.append(part)
         return torch.cat(parts, -1)
 
@@ -68,12 +68,12 @@ class Network(nn.Module):
     def _hide(self, features: Tensor) -> Tensor:
         """Hide the word of some tokens, and of fewer of them every spelling, so that the network
         learns to do with what is left: words of new texts are often new."""
-        chance = torch.rand(features.shape[:2])
+        chance = torch.rand(features.shape[:2], device=features.device)
         word = chance < self.unknown
         spelling = chance < self.unknown / 3
         hidden = features.clone()
         for column, name in enumerate(COLUMNS):
-            if name in ("norm", "norm_again"):
+            if name in ("norm", "stem"):
                 hidden[..., column].masked_fill_(word, 0)
             elif name in ("prefix", "suffix", "start"):
                 hidden[..., column].masked_fill_(spelling, 0)
