@@ -41,7 +41,7 @@ COUNTED = ("gold", "predicted", "strict", "lenient", "valued", "value", "empty",
 SEED = 0
 RESAMPLES = 10_000
 DRAWS = 5  # variants of each year, and of each text's spaces
-REACH = 40  # characters of context on each side of an error
+REACH = 20  # characters of context on each side of an error: enough to see its kind, no text copied
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
