@@ -81,7 +81,7 @@ class Reader:
         """A new lexeme's row in the table; spaCy calls this once for each distinct token."""
         if self._count == len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
-        self._rows[self._count] = (*lexeme_features(token, self.sizes), role(token, self.eras))
+        self._rows[self._count] = (*lexeme_features(token, self.sizes, self.eras), role(token, self.eras))
         self._count += 1
         return self._count - 1
 
@@ -105,7 +105,7 @@ class Reader:
         return Tokens(segment, start, start + found[:, 2], features, may_begin(roles, first))
 
 
-def lexeme_features(token: str, sizes: dict[str, int]) -> tuple[int, ...]:
+def lexeme_features(token: str, sizes: dict[str, int], eras: Eras) -> tuple[int, ...]:
     """The columns of one token, without the gap: table rows.
 
     A number is read by its form only (see `number_form`): two years of one form have the same features.
@@ -118,7 +118,7 @@ def lexeme_features(token: str, sizes: dict[str, int]) -> tuple[int, ...]:
         norm = norm[:40]
         stem = _ENDING.sub("", norm)
         prefix, suffix, start = norm[:2], norm[-3:], norm[:1]
-        shape = 16 + word_shape(token)
+        shape = 16 + (20 if token in eras else word_shape(token))  # an era is read as one, by the table
     return (
         _hash(norm, 0, sizes["norm"]),
         _hash(stem, 1, sizes["norm"]),
@@ -156,7 +156,7 @@ def number_form(digits: str) -> str:
 
 
 def word_shape(token: str) -> int:
-    """0 to 31: lower, upper, capitalised, mixed; Hangul, Han, other; sign, white space, line's end."""
+    """0 to 19: lower, upper, capitalised, mixed; Hangul, Han, other; sign, white space, line's end."""
     first = token[0]
     if first.isspace():
         return 1 if "\n" in token else 2

@@ -132,6 +132,7 @@ class Tagger:
         chunk: list[tuple[int, int, str]] = []  # number of the text, offset, segment
         size = 0
         for number, text in enumerate(texts):
+            _refuse_surrogates(text)
             for start, end in segments_with_numbers(text):
                 chunk.append((number, start, text[start:end]))
                 size += end - start
@@ -186,3 +187,15 @@ class Tagger:
             (result,) = self._network.run(["years"], inputs)
             out[(targets[batch, None] + steps)[real]] = result[real]
         return out, rows
+
+
+def _refuse_surrogates(text: str) -> None:
+    """Half a character is no text; spaCy and every output file would fail on it later."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the text has a lone surrogate, U+{ord(text[error.start]):04X}, at character {error.start}: "
+            "it was not decoded as what it is. Decode it again, or put a '?' there: "
+            "text.encode('utf-8', 'replace').decode()"
+        ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from yearmark.training.corpora import read
 from yearmark.training.document import Document
 from yearmark.training.examples import Example, ExampleMaker, from_dataset, to_dataset
 from yearmark.training.grammar import Grammar
+from yearmark.training.variation import recase
 
 
 def generate(config: Config, held_out: bool = False) -> Iterator[Document]:
@@ -97,7 +98,10 @@ class Data:
             random.Random(config.seed).shuffle(documents)
             cut = round(config.training.held_out * len(documents))
             held_out.extend(_examples(maker, documents[:cut]))
-            parts.append((_examples(maker, documents[cut:]), corpus.repeat))
+            # some in capitals or lower case, as headlines and chats are
+            rng = random.Random(config.seed)
+            rest = [replace(d, text=recase(d.text, rng)) for d in documents[cut:]]
+            parts.append((_examples(maker, rest), corpus.repeat))
             name = Path(corpus.path).name
             counts[name] = len(documents)
             licences[name] = sorted({document.license for document in documents if document.license})

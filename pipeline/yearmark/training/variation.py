@@ -15,11 +15,9 @@ def vary(text: str, rng: random.Random) -> str:
 
     Marks ⟦ ⟧ stay around what they were around.
     """
-    kind = rng.random()
-    if kind < 0.05:
-        text = text.upper() if len(text.upper()) == len(text) else text
-    elif kind < 0.12:
-        text = text.lower() if len(text.lower()) == len(text) else text
+    text = recase(text, rng)
+    if rng.random() < 0.12:
+        text = _one_space(text, rng)
     if rng.random() < 0.10:
         text = text.rstrip(".。!?")
     if rng.random() < 0.04:  # as tokenized corpora have it
@@ -32,6 +30,22 @@ def vary(text: str, rng: random.Random) -> str:
         space = rng.choice(["\u00a0", "\u2009", "\u202f", "  "])
         text = re.sub(r" (?=⟦?\d)|(?<=\d) ", space, text)
     return text
+
+
+def recase(text: str, rng: random.Random) -> str:
+    """The same text, sometimes in capitals or in lower case; length kept."""
+    kind = rng.random()
+    other = text.upper() if kind < 0.06 else text.lower() if kind < 0.13 else text
+    return other if len(other) == len(text) else text
+
+
+def _one_space(text: str, rng: random.Random) -> str:
+    """One space more or less, but none less between two digits, which would be another number."""
+    places = [found.start() for found in re.finditer(r"(?<!\d)(?<!\d⟧) | (?!⟦?\d)", text)]
+    if not places:
+        return text
+    place = rng.choice(places)
+    return text[:place] + rng.choice(["", "  "]) + text[place + 1 :]
 
 
 def replace_signs(text: str, rng: random.Random) -> str:
