@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import warnings
 from bisect import bisect_right
@@ -123,7 +122,6 @@ class Yearmark(Pipe):
         self._folder = model
         self._files: dict[str, bytes] = {}
         self._tagger: Tagger | None = None
-        self._process = 0
         self._has_warned = False
         set_extensions()
 
@@ -201,11 +199,11 @@ class Yearmark(Pipe):
     @property
     def tagger(self) -> Tagger:
         """The tagger of the current weights."""
-        # the threads of an ONNX session do not live on in a forked process
-        if self._tagger is None or self._process != os.getpid():
+        if self._tagger is None:
             with self._unpacked() as folder:
-                self._tagger = load(folder, min_score=self.min_score)
-            self._process = os.getpid()
+                # one thread: more would not live on in the processes that n_process forks, and a
+                # session whose threads are gone hangs
+                self._tagger = load(folder, min_score=self.min_score, threads=1)
         return self._tagger
 
     def _current_files(self) -> dict[str, bytes]:
