@@ -7,6 +7,7 @@ Every ratio is taken within one run, of medians of several; the yardstick is the
 from __future__ import annotations
 
 import json
+import os
 import platform
 import random
 import statistics
@@ -317,7 +318,7 @@ def main(quick: bool, output: Path, compare: bool) -> None:
             "python": platform.python_version(),
             "spacy": version("spacy"),
             "onnxruntime": version("onnxruntime"),
-            "cores": len(yearmark.tagger.os.sched_getaffinity(0)),
+            "cores": len(os.sched_getaffinity(0)),
         },
         "whole": whole_runs(quick),
         "command": command(quick),

@@ -62,7 +62,7 @@ def main() -> None:
     help="Leave out years of a lower probability.",
 )
 @click.option("--reference-year", type=int, help="Settles the century of '09; default: this year.")
-@click.option("--threads", type=click.IntRange(1), help="Threads of the network; default: all cores.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the network.")
 def tag(
     paths: tuple[str, ...],
     output: Path | None,
@@ -71,7 +71,7 @@ def tag(
     model: Path | None,
     min_score: float,
     reference_year: int | None,
-    threads: int | None,
+    threads: int,
 ) -> None:
     """Tag the years of texts: .txt (a document a file), .jsonl (one a line), folders of these.
 
@@ -173,3 +173,17 @@ def build(config: Path, output: Path | None) -> None:
         target = output or Path("data/generated") / f"{config.stem}.parquet"
         for line in write_generated(Config.read(config), target):
             click.echo(line)
+
+
+@main.command()
+@click.argument("config", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--device", default="cpu", show_default=True, help="Where torch trains, such as cuda.")
+def invariance(config: Path, output: Path, device: str) -> None:
+    """Compare encoders on lengths and positions never seen; given again after a stop, it goes on."""
+    with _failures("train"):
+        from yearmark.evaluation.config import Invariance
+        from yearmark.evaluation.invariance import run
+
+        run(Invariance.read(config), output, device)
+    click.echo(f"results in {output / 'results.json'}")

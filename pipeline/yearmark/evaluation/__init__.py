@@ -1,0 +1,1 @@
+"""Evaluation: experiments on encoders, and their report. Needs the extra ``eval``."""
