@@ -21,6 +21,7 @@ class Loop(Table):
     unknown: float = Field(0.05, ge=0, lt=1)
     sentences: int = Field(3_000, ge=1)
     fewer_and_more: tuple[int, ...] = (100, 300, 1_000, 10_000)  # to see how many sentences each needs
+    practice: tuple[int, int] = (16, 32)  # tokens from word to number in the training that practises memory
 
 
 class Tests(Table):

@@ -37,11 +37,12 @@ Rows = dict[str, list[Row] | None]  # by cell; None: the encoder cannot read it
 
 
 class Job(NamedTuple):
-    """One training: an encoder, by name, a seed from 1 on and a number of sentences."""
+    """One training: an encoder, by name, a seed from 1 on, a number of sentences, and of what kind."""
 
     encoder: str
     seed: int
     sentences: int
+    practice: bool = False
 
 
 def run(config: Invariance, output: Path, device: str = "cpu") -> dict[str, Any]:
@@ -71,12 +72,10 @@ def run(config: Invariance, output: Path, device: str = "cpu") -> dict[str, Any]
 def jobs(config: Invariance) -> list[Job]:
     """All trainings."""
     loop = config.training
-    return [
-        Job(encoder, seed, count)
-        for seed in range(1, config.seeds + 1)
-        for count in (loop.sentences, *loop.fewer_and_more)
-        for encoder in config.encoders
-    ]
+    counts = (loop.sentences, *loop.fewer_and_more)
+    kinds = [*((count, False) for count in counts), (loop.sentences, True)]
+    seeds = range(1, config.seeds + 1)
+    return [Job(encoder, seed, *kind) for seed in seeds for kind in kinds for encoder in config.encoders]
 
 
 class _Done:
@@ -107,16 +106,17 @@ class _Done:
 
 
 def _measure(work: tuple[Invariance, Job, str]) -> tuple[Job, Rows]:
-    """Train and test. A training on fewer or more sentences is tested on what is like training alone."""
+    """Train, and test as far as the training is for: all groups, memory, or what is like training alone."""
     config, job, device = work
     splits, tests = _splits(config.model_dump_json())
-    network = fit(
-        config, config.encoders[job.encoder], splits.training(job.seed, job.sentences), job.seed, device
-    )
-    all_of_them = job.sentences == config.training.sentences
+    practice = config.training.practice if job.practice else None
+    examples = splits.training(job.seed, job.sentences, practice)
+    network = fit(config, config.encoders[job.encoder], examples, job.seed, device)
+    for_all = job.sentences == config.training.sentences
+    wanted = "memory" if job.practice else "" if for_all else "seen"
     rows: Rows = {}
     for group, sentences in tests.items():
-        if all_of_them or group == "seen":
+        if group.startswith(wanted):
             rows |= score(network, sentences, device)
     return job, rows
 
@@ -230,6 +230,8 @@ def _encoder(config: Invariance, name: str, done: dict[Job, Rows]) -> dict[str, 
     by_seed = {cell: [rows[cell] for rows in trained] for cell in trained[0]}
     for n in sorted({loop.sentences, *loop.fewer_and_more}):
         by_seed[f"sentences/{n}"] = [done[Job(name, seed, n)]["seen"] for seed in seeds]
+    practised = [done[Job(name, seed, loop.sentences, True)] for seed in seeds]
+    by_seed |= {f"practised {cell}": [rows[cell] for rows in practised] for cell in practised[0]}
     for group in [*(f"length/{n}" for n in lengths), *(f"real/{n}" for n in config.tests.around)]:
         parts = [cell for cell in trained[0] if cell.startswith(f"{group}/")]
         if parts:

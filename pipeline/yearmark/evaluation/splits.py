@@ -188,14 +188,22 @@ class Splits:
                 if SHORTEST <= len(example) <= LONGEST and early:
                     yield example
 
-    def training(self, seed: int, count: int) -> list[Example]:
-        """``count`` sentences, half of them constructed and half drawn from the grammar."""
+    def training(self, seed: int, count: int, practice: tuple[int, int] | None = None) -> list[Example]:
+        """``count`` sentences, half of them constructed and half drawn from the grammar.
+
+        With ``practice``, three fifths of the constructed ones are such whose decisive word stands so many
+        tokens before the number.
+        """
         rng = random.Random(f"training {self.seed} {seed}")
         self._drawn += islice(self._early, max(0, count // 2 - len(self._drawn)))
         drawn = self._drawn[: count // 2]
         constructed = [self.seen(rng, "").example for _ in range(count - len(drawn))]
-        both = constructed + rng.sample(drawn, len(drawn))
-        return rng.sample(both, count)
+        if practice:
+            few = len(constructed) // 5 * 2
+            constructed[few:] = [
+                self._remembered(rng, rng.randint(*practice)).example for _ in constructed[few:]
+            ]
+        return rng.sample(constructed + drawn, count)
 
     def _real(self, rng: random.Random, tests: Tests) -> dict[str, list[Sentence]]:
         """Real sentences, no longer than 30 tokens, alone and inside neutral text."""

@@ -125,7 +125,8 @@ class Recurrent(Encoder):
     ``gru``: r, z = σ(W x(t) + b + R h(t-1) + c), each with its own W, b, R, c;
     n = tanh(W x(t) + b + r (R h(t-1) + c)); h(t) = (1 - z) n + z h(t-1).
     ``lstm``: i, f, o = σ(W x(t) + b + R h(t-1) + c); g = tanh(W x(t) + b + R h(t-1) + c);
-    s(t) = f s(t-1) + i g; h(t) = o tanh(s(t)).
+    s(t) = f s(t-1) + i g; h(t) = o tanh(s(t)). Its f begins near 1: what is not forgotten at once can be
+    learnt to be kept (Jozefowicz et al. 2015, "An Empirical Exploration of Recurrent Network Architectures").
 
     In both directions the outputs of the two are side by side: O = D H. Layers are stacked: y of one
     is x of the next. Parameters, with G = 1, 3, 4 weights W for rnn, gru, lstm:
@@ -141,6 +142,10 @@ class Recurrent(Encoder):
             bidirectional=settings.bidirectional,
             batch_first=True,
         )
+        if settings.name == "lstm":
+            for name, parameter in self.unit.named_parameters():
+                if name.startswith("bias_ih"):  # of i, f, g, o, one behind the other
+                    parameter.data[settings.hidden : 2 * settings.hidden] += 1
         self.width = settings.hidden * (2 if settings.bidirectional else 1)
         self.carry = settings.carry
         self.last: tuple[Tensor, ...] = ()  # the states, each (N D, B, H), in which the last batch ended
