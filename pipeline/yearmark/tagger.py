@@ -53,7 +53,7 @@ class Tagger:
     or the batch. Years of a score below ``min_score`` are left out; the lower it is, the more are found
     and the more of them are wrong. ``reference_year`` settles the century of two-digit years that stand alone
     (default: the current year). ``threads`` is how many the network may use; the answers are the same.
-    More than one seldom pays, since batches are small: for more speed use more processes.
+    A second one gains little or up to a third, by the machine and its load; processes gain more.
     """
 
     # In a run of the network, padding included, if segments allow: what stays in a core's cache. Four times
