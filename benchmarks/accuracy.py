@@ -10,25 +10,33 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
-from functools import cache
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from tqdm import tqdm
 
 import yearmark
 from peers import EXPRESSIONS, PEERS, Finder, Peer
 from tables import Table, markdown, show
+from yearmark.evaluation.forms import form
+from yearmark.evaluation.measures import (
+    RESAMPLES,
+    SEED,
+    calibration_error,
+    figures,
+    p_value,
+    reliability,
+    rounded,
+    thresholds,
+)
 from yearmark.training.document import Document, Mark
 from yearmark.training.scores import Counts, Span, count
 
-Float = npt.NDArray[np.float64]
 Answer = tuple[int, int, str | None]  # start, end, value
 
 ROOT = Path(__file__).parents[1]
@@ -36,10 +44,6 @@ _DEV, _TRAPS = ROOT.parent / "shared/corpora", ROOT / "data/traps"
 GOLD = (_DEV / "years-en.dev.jsonl", _DEV / "years-ko.dev.jsonl", _TRAPS / "en.jsonl", _TRAPS / "ko.jsonl")
 OUTPUT = ROOT / "docs/accuracy"
 OURS = "yearmark"
-# `Counts`, and: documents without a year, those of them in which one is tagged
-COUNTED = ("gold", "predicted", "strict", "lenient", "valued", "value", "empty", "tagged")
-SEED = 0
-RESAMPLES = 10_000
 DRAWS = 5  # variants of each year, and of each text's spaces
 REACH = 20  # characters of context on each side of an error: enough to see its kind, no text copied
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
@@ -78,20 +82,6 @@ def read_cases(path: Path) -> list[Case]:
 # Figures ---------------------------------------------------------------------------------------
 
 
-def form(year: str) -> str:
-    """How a year is written.
-
-    >>> [form(year) for year in ("2009", "'09", "nineteen eighty-four", "480 BC", "890")]
-    ['four digits', 'two digits', 'words', 'era', 'other']
-    """
-    plain = year.lstrip("'’‘`´ʼ′＇")
-    if plain.isdecimal():
-        return {4: "four digits", 2: "two digits"}.get(len(plain), "other")
-    if not any(c.isdigit() for c in plain):
-        return "words"
-    return "era" if any(c.isalpha() for c in plain) else "other"
-
-
 def count_each(
     cases: Sequence[Case], answers: Sequence[Sequence[Answer]], only: str | None = None
 ) -> list[Counts]:
@@ -103,65 +93,6 @@ def count_each(
         )
         for case, answer in zip(cases, answers, strict=True)
     ]
-
-
-def ratios(counts: Float) -> dict[str, Float]:
-    """The figures of counts (..., 8), in the order of COUNTED.
-
-    Where there is nothing to divide by: 1 for the scores, NaN for the others.
-    """
-    gold, predicted, strict, lenient, valued, value, empty, tagged = np.moveaxis(counts, -1, 0)
-
-    def share(part: Float, whole: Float, nothing: float) -> Float:
-        return np.divide(part, whole, out=np.full_like(whole, nothing), where=whole > 0)
-
-    return {
-        "f1": share(2 * strict, gold + predicted, 1.0),
-        "precision": share(strict, predicted, 1.0),
-        "recall": share(strict, gold, 1.0),
-        "lenient_f1": share(2 * lenient, gold + predicted, 1.0),
-        "value_accuracy": share(value, valued, np.nan),
-        "non_years_tagged": share(tagged, empty, np.nan),
-    }
-
-
-@cache
-def drawn(documents: int) -> npt.NDArray[np.float32]:
-    """How often each document is in each resample, (RESAMPLES, documents): the same for all systems."""
-    evenly = np.full(documents, 1 / documents)
-    return np.random.default_rng(SEED).multinomial(documents, evenly, size=RESAMPLES).astype(np.float32)
-
-
-def columns(counts: Sequence[Counts]) -> Float:
-    """Each document's counts, (documents, 8), in the order of COUNTED."""
-    rows = np.array([astuple(c) for c in counts], dtype=float)
-    empty = rows[:, 0] == 0
-    return np.column_stack([rows, empty, empty & (rows[:, 1] > 0)])
-
-
-def resampled(counts: Sequence[Counts]) -> dict[str, Float]:
-    """The ratios of each resample, (RESAMPLES,)."""
-    return ratios((drawn(len(counts)) @ columns(counts)).astype(float))
-
-
-def figures(counts: Sequence[Counts], *names: str) -> dict[str, Any]:
-    """Sums of documents' counts, and ratios (those named; else all) with their 95 % intervals."""
-    total = columns(counts).sum(axis=0)
-    again = resampled(counts)
-    out: dict[str, Any] = {"documents": len(counts), **dict(zip(COUNTED, map(int, total), strict=True))}
-    for name, ratio in ratios(total).items():
-        if not names or name in names:
-            known = not np.isnan(ratio)
-            out[name] = float(ratio) if known else None
-            out[f"{name}_interval"] = np.nanpercentile(again[name], [2.5, 97.5]).tolist() if known else None
-    return out
-
-
-def p_value(ours: Sequence[Counts], theirs: Sequence[Counts]) -> float:
-    """Of the difference in strict F1, two-sided, by the paired bootstrap."""
-    a, b = resampled(ours)["f1"], resampled(theirs)["f1"]
-    less = min(np.count_nonzero(a <= b), np.count_nonzero(a >= b))
-    return float(min(1.0, 2 * (less + 1) / (RESAMPLES + 1)))
 
 
 def score(cases: Sequence[Case], answers: Sequence[Sequence[Answer]]) -> dict[str, Any]:
@@ -189,13 +120,6 @@ def scored(case: Case, years: Iterable[yearmark.Year]) -> Iterator[tuple[yearmar
             yield year, bool(one.strict)
 
 
-def calibration_error(pairs: Float) -> float:
-    """The expected calibration error of scores and whether they were right, (N, 2), in ten equal bins."""
-    bins = np.minimum((pairs[:, 0] * 10).astype(int), 9)
-    gaps = np.bincount(bins, weights=pairs[:, 0] - pairs[:, 1])  # of each bin: its size times its gap
-    return float(np.abs(gaps).sum() / max(1, len(pairs)))
-
-
 def calibration(cases: Sequence[Case], candidates: Sequence[Sequence[yearmark.Year]]) -> dict[str, Any]:
     """Reliability of the scores of all candidates (``min_score=0``), and what a threshold on them gives."""
     pairs = np.array(
@@ -206,24 +130,13 @@ def calibration(cases: Sequence[Case], candidates: Sequence[Sequence[yearmark.Ye
         ],
         dtype=float,
     ).reshape(-1, 2)
-    bins = []
-    for k in range(10):
-        inside = pairs[np.minimum((pairs[:, 0] * 10).astype(int), 9) == k]
-        if len(inside):
-            mean, share = map(float, inside.mean(axis=0))
-            bins.append({"from": k / 10, "candidates": len(inside), "score": mean, "right": share})
-    thresholds = []
-    for least in THRESHOLDS:
-        kept = [[(y.start, y.end, None) for y in own if y.score >= least] for own in candidates]
-        total = sum(count_each(cases, kept), Counts())
-        row = {"precision": total.precision, "recall": total.recall, "f1": total.f1}
-        thresholds.append({"min_score": least, **row})
+    gold = sum(not mark.optional for case in cases for mark in case.years)
     return {
         "candidates": len(pairs),
         "error": calibration_error(pairs),
         "error_of_answers": calibration_error(pairs[pairs[:, 0] >= 0.5]),
-        "bins": bins,
-        "thresholds": thresholds,
+        "bins": reliability(pairs),
+        "thresholds": thresholds(pairs, gold, THRESHOLDS),
     }
 
 
@@ -507,15 +420,6 @@ Written by `make bench-accuracy`; the figures as data are in `accuracy.json`. Pe
 - *Errors* are all that remain. Their kind is named by a person, in `kinds.toml` beside this file:
   `"id:start" = "kind"`.
 """
-
-
-def rounded(data: Any) -> Any:
-    """The same data with five digits behind the point of every float."""
-    if isinstance(data, Mapping):
-        return {key: rounded(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [rounded(value) for value in data]
-    return round(data, 5) if isinstance(data, float) else data
 
 
 def write(output: Path, measured: Mapping[str, Any]) -> None:

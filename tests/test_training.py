@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -25,8 +26,11 @@ from yearmark.training.examples import UNKNOWN, ExampleMaker
 from yearmark.training.export import export_onnx
 from yearmark.training.grammar import Grammar
 from yearmark.training.network import Network
+from yearmark.training.renumber import renumber
 from yearmark.training.scores import Counts, count
 from yearmark.training.train import train
+from yearmark.training.vectors import read_vectors, read_words, write
+from yearmark.words import Words
 
 ROOT = Path(__file__).parents[1]
 ERAS = Eras.read(ROOT / "data/eras.toml")
@@ -134,7 +138,7 @@ def test_hugging_face_datasets(tmp_path: Path) -> None:
 
 
 def test_unknown_labels_are_masked_and_lost_marks_counted() -> None:
-    maker = ExampleMaker(Reader(Config().features.rows, ERAS), {"years": ["YEAR"]})
+    maker = ExampleMaker(Reader(Config().features.rows, ERAS, Words()), {"years": ["YEAR"]})
     text = "In 2009, 1984 and 1999 or x12345."
     marks = {"years": [Mark(3, 7), Mark(9, 13, optional=True), Mark(27, 30)]}
     (example,) = maker([Document("x", text, marks=marks, unsure={"years": [(18, 22)]})])
@@ -163,7 +167,7 @@ def test_grammars_cover_what_they_must(lang: str) -> None:
     assert documents == list(grammar.sentences(3_000, seed=1))
     assert documents != list(grammar.sentences(3_000, seed=2))
     tenths, values, lengths = Counter(), Counter(), []
-    reader = Reader(Config().features.rows, ERAS)
+    reader = Reader(Config().features.rows, ERAS, Words())
     for document in documents:
         assert "{" not in document.text
         assert not set("⟦⟧") & set(document.text)
@@ -213,7 +217,9 @@ def test_counts_by_hand() -> None:
 def test_onnx_equals_torch(tmp_path: Path, name: str, layers: int, bidirectional: bool) -> None:
     torch.manual_seed(1)
     encoder = Encoder(name=name, hidden=20, layers=layers, bidirectional=bidirectional)
-    network = Network(Config(encoder=encoder)).eval()
+    write(tmp_path, [f"word{k}" for k in range(1_400)], torch.randn(1_400, 6), 0.3)
+    network = Network(Config(encoder=encoder), read_vectors(tmp_path)).eval()
+    network.halve()
     export_onnx(network, tmp_path / "model.onnx", ["years"])
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(2)
@@ -222,6 +228,7 @@ def test_onnx_equals_torch(tmp_path: Path, name: str, layers: int, bidirectional
         lengths[0] = longest
         features = rng.integers(0, 3, (size, longest, len(COLUMNS)))
         features[..., :4] = rng.integers(0, 1_400, (size, longest, 4))
+        features[..., COLUMNS.index("word")] = rng.integers(0, 1_401, (size, longest))
         (found,) = session.run(
             None, {"features": features.astype(np.int32), "lengths": lengths.astype(np.int32)}
         )
@@ -229,6 +236,45 @@ def test_onnx_equals_torch(tmp_path: Path, name: str, layers: int, bidirectional
             expected = network(torch.from_numpy(features), torch.from_numpy(lengths))["years"].numpy()
         for row, length in enumerate(lengths):
             np.testing.assert_allclose(found[row, :length], expected[row, :length], atol=1e-4)
+
+
+def test_other_numbers_stay_what_they_are() -> None:
+    text = "In 2009, 35 people came on March 14 at 7 p.m. to room 12. 3년 뒤 21명 [5] 1.5 '09 7-6 B12 50%"
+    may_change = ["35", "12", "21"]
+
+    def mark(piece: str) -> Mark:
+        return Mark(text.index(piece), text.index(piece) + len(piece))
+
+    marks = {"years": [mark("2009"), mark("'09")], "timexes": [mark("3년")]}
+    unsure = {"years": [(mark("50").start, mark("50").end)]}
+    shape = re.escape(text)
+    for number in may_change:
+        shape = re.sub(rf"\b{number}(?=\D)", rf"({number}|1[5-9]\\d\\d|20\\d\\d)", shape, count=1)
+    changed = set[str]()
+    for seed in range(60):
+        other = renumber(Document("a", text, marks=marks, unsure=unsure), random.Random(seed))
+        if other is None:
+            continue
+        found = re.fullmatch(shape, other.text)
+        assert found
+        changed |= set(found.groups())
+        spans = [other.text[m.start : m.end] for layer in ("years", "timexes") for m in other.marks[layer]]
+        assert spans == ["2009", "'09", "3년"]
+        assert [other.text[a:b] for a, b in other.unsure["years"]] == ["50"]
+    assert changed > set(may_change)
+    assert len(changed) > 60
+    born = Document("b", "Born on 3 May 1999", marks={"years": [Mark(14, 18)]})
+    assert renumber(born, random.Random(1)) is None
+
+
+def test_vectors_are_kept_to_half_a_step(tmp_path: Path) -> None:
+    vectors = torch.tensor([[1.0, -2.0, 0.24, 0.0], [9.0, -9.0, 0.26, -0.1]])
+    write(tmp_path, ["locker", "room"], vectors, 0.5)
+    (tmp_path / "ko.tsv").write_text("객실\troom\n", encoding="utf-8")
+    words, read = Words(read_words(tmp_path).splitlines()), read_vectors(tmp_path)
+    rows = [words.row(word, word) for word in ("locker", "room", "객실", "tractor")]
+    expected = [[1, -2, 0, 0], [3.5, -4, 0.5, 0], [3.5, -4, 0.5, 0], [0, 0, 0, 0]]  # -8 to 7 steps
+    assert read(torch.tensor(rows)).tolist() == expected
 
 
 def test_unknown_keys_and_values_are_refused(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import minibatch, registry
 
+from yearmark.files import MODEL_FILES
 from yearmark.tagger import Tagger, load
 from yearmark.year import Year
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from yearmark.training.finetune import FineTuner, Gradient, Scores
 
-MODEL_FILES = ("config.json", "eras.toml", "model.onnx")
 OVERLAPS = ("keep", "replace", "split")
 ALIGNMENT_MODES = ("strict", "contract", "expand")
 _STORE = "yearmark"  # the key of doc.user_data under which the years stand

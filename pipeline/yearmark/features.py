@@ -14,6 +14,7 @@ from spacy.attrs import ID, IDX, LENGTH, SPACY
 
 from yearmark.numerals import NUMBER_WORDS, Eras
 from yearmark.tokenizer import SINO, make_tokenizer
+from yearmark.words import Words
 
 Int = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
@@ -33,7 +34,7 @@ DIGITS, DIGIT, WORD, BIG_WORD, SINO_WORD, COUNTER, ERA, APOSTROPHE, HYPHEN, COMM
     1 << bit for bit in range(10)
 )
 
-COLUMNS = ("norm", "stem", "prefix", "suffix", "start", "shape", "gap")
+COLUMNS = ("norm", "stem", "prefix", "suffix", "start", "shape", "word", "gap")
 _APOSTROPHES = "'’‘`´ʼ′＇"
 _HYPHENS = "-‐‑‒–—−－"
 SHAPES = 48  # rows of the tables of the two closed columns
@@ -61,15 +62,17 @@ class Tokens:
 class Reader:
     """Reads segments into features. Hashes are cached with spaCy's lexemes, by the bulk.
 
-    ``sizes`` is the number of rows of each hashed table, by column; ``eras`` the eras it knows.
+    ``sizes`` is the number of rows of each hashed table, by column; ``eras`` the eras it knows, ``words``
+    the words that have vectors.
     """
 
     # spaCy keeps every lexeme it ever saw; beyond this many the cache starts afresh
     MOST_LEXEMES = 400_000
 
-    def __init__(self, sizes: dict[str, int], eras: Eras) -> None:
+    def __init__(self, sizes: dict[str, int], eras: Eras, words: Words) -> None:
         self.sizes = sizes
         self.eras = eras
+        self.words = words
         self._forget()
 
     def _forget(self) -> None:
@@ -81,7 +84,8 @@ class Reader:
         """A new lexeme's row in the table; spaCy calls this once for each distinct token."""
         if self._count == len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
-        self._rows[self._count] = (*lexeme_features(token, self.sizes, self.eras), role(token, self.eras))
+        columns = lexeme_features(token, self.sizes, self.eras, self.words)
+        self._rows[self._count] = (*columns, role(token, self.eras))
         self._count += 1
         return self._count - 1
 
@@ -105,7 +109,7 @@ class Reader:
         return Tokens(segment, start, start + found[:, 2], features, may_begin(roles, first))
 
 
-def lexeme_features(token: str, sizes: dict[str, int], eras: Eras) -> tuple[int, ...]:
+def lexeme_features(token: str, sizes: dict[str, int], eras: Eras, words: Words) -> tuple[int, ...]:
     """The columns of one token, without the gap: table rows.
 
     A number is read by its form only (see `number_form`): two years of one form have the same features.
@@ -113,12 +117,13 @@ def lexeme_features(token: str, sizes: dict[str, int], eras: Eras) -> tuple[int,
     norm = unicodedata.normalize("NFKC", token).lower()
     if token.isdecimal():
         norm = stem = prefix = suffix = start = number_form(norm)
-        shape = 1 + min(len(token), 9)
+        shape, row = 1 + min(len(token), 9), 0
     else:
         norm = norm[:40]
         stem = _ENDING.sub("", norm)
         prefix, suffix, start = norm[:2], norm[-3:], norm[:1]
         shape = 16 + (20 if token in eras else word_shape(token))  # an era is read as one, by the table
+        row = words.row(norm, stem)
     return (
         _hash(norm, 0, sizes["norm"]),
         _hash(stem, 1, sizes["norm"]),
@@ -126,6 +131,7 @@ def lexeme_features(token: str, sizes: dict[str, int], eras: Eras) -> tuple[int,
         _hash(suffix, 3, sizes["suffix"]),
         _hash(start, 4, sizes["start"]),
         shape,
+        row,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 
@@ -14,14 +13,16 @@ import onnxruntime
 
 from yearmark import tags
 from yearmark.features import Int, Reader, Tokens
+from yearmark.files import model_folder
 from yearmark.gate import segments_with_numbers
 from yearmark.numerals import Eras
 from yearmark.value import values
+from yearmark.words import Words
 from yearmark.year import Year
 
 Float = npt.NDArray[np.float32]
 
-FORMAT = 1  # of a model folder
+FORMAT = 2  # of a model folder
 
 
 def load(
@@ -36,13 +37,7 @@ def load(
     ``min_score``, ``reference_year`` and ``threads`` are those of `Tagger`. Raises FileNotFoundError
     where the folder holds no model.
     """
-    folder = Path(str(resources.files("yearmark"))) / "model" if model is None else Path(model)
-    for name in ("config.json", "eras.toml", "model.onnx"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder} is no model folder: it has no {name}. "
-                "Give the folder that `yearmark train CONFIG --output FOLDER` wrote."
-            )
+    folder = model_folder(model)
     return Tagger(folder, min_score=min_score, reference_year=reference_year, threads=threads)
 
 
@@ -81,7 +76,7 @@ class Tagger:
             )
         self.labels: list[str] = config["labels"]["years"]
         self._eras = Eras.read(folder / "eras.toml")
-        self._reader = Reader(config["table_rows"], self._eras)
+        self._reader = Reader(config["table_rows"], self._eras, Words.read(folder / "words.tsv"))
         self._min_score = min_score
         self._reference_year = reference_year
         options = onnxruntime.SessionOptions()

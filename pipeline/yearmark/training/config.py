@@ -98,7 +98,6 @@ class Training(Table):
     """The loop. ``unknown`` is the chance with which a token's spelling is hidden in training."""
 
     epochs: int = Field(12, ge=1)
-    patience: int = Field(4, ge=1)
     batch_tokens: int = Field(4_000, ge=1)
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
@@ -115,6 +114,7 @@ class Config(Table):
     seed: int = 1
     labels: dict[str, list[str]] = {"years": ["YEAR"]}
     eras: Path = Path("data/eras.toml")
+    words: Path | None = None  # the folder of the word vectors, `data/words`
     generated: Generated = Generated()
     corpora: list[Corpus] = []
     features: Features = Features()

@@ -17,6 +17,7 @@ from yearmark.training.corpora import read
 from yearmark.training.document import Document
 from yearmark.training.examples import Example, ExampleMaker, from_dataset, to_dataset
 from yearmark.training.grammar import Grammar
+from yearmark.training.renumber import renumber
 from yearmark.training.variation import recase
 
 
@@ -102,10 +103,15 @@ class Data:
             rng = random.Random(config.seed)
             rest = [replace(d, text=recase(d.text, rng)) for d in documents[cut:]]
             parts.append((_examples(maker, rest), corpus.repeat))
+            other = [changed for d in rest if (changed := renumber(d, rng))]
+            parts.append((_examples(maker, other), corpus.repeat / 2))
             name = Path(corpus.path).name
             counts[name] = len(documents)
             licences[name] = sorted({document.license for document in documents if document.license})
-            say(f"{name}: {len(documents):,} documents, {cut} held out; {len(parts[-1][0]):,} segments")
+            say(
+                f"{name}: {len(documents):,} documents, {cut} held out; {len(parts[-2][0]):,} segments, "
+                f"{len(other):,} documents again with other numbers"
+            )
         if len(parts) == 1:
             say("training on generated text alone")
         if maker.lost:

@@ -16,6 +16,7 @@ from yearmark.features import COLUMNS
 from yearmark.training.config import Config
 from yearmark.training.encoders import UNITS, Recurrent
 from yearmark.training.network import Network
+from yearmark.training.vectors import ZERO, WordVectors, pack, unpack
 
 # PyTorch stacks the gates of a unit in another order than ONNX.
 _GATES = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}
@@ -51,7 +52,10 @@ def recurrent(network: Network) -> Recurrent:
 
 
 def export_onnx(network: Network, path: Path, layers: list[str]) -> None:
-    """Write the graph: features (B, T, F) and lengths (B,), both int32, to logits (B, T, K) by layer."""
+    """Write the graph: features (B, T, F) and lengths (B,), both int32, to logits (B, T, K) by layer.
+
+    The tables are written in 16 bits: exactly, if the network was halved.
+    """
     graph = _Graph()
     encoded = _encoder(graph, network, _embeddings(graph, network))
     for layer in layers:
@@ -92,12 +96,35 @@ def _embeddings(graph: _Graph, network: Network) -> str:
         index = graph.constant(f"{name}.column", np.array(column))
         ids = graph.node("Gather", [steps, index], f"{name}.ids", axis=2)
         if name == "stem":
-            again = graph.node("Gather", ["norm.table", ids], "stem.rows")
+            again = _rows(graph, "norm.table", ids, "stem")
             parts[0] = graph.node("Add", [parts[0], again], "norm.sum")
+        elif name == "word":
+            vectors = [_word_vectors(graph, ids, network.words)] if network.words else []
         else:
-            table = graph.constant(f"{name}.table", network.table(name).weight)
-            parts.append(graph.node("Gather", [table, ids], f"{name}.rows"))
-    return graph.node("Concat", parts, "embedded", axis=-1)
+            table = graph.constant(f"{name}.table", network.table(name).weight.half())
+            parts.append(_rows(graph, table, ids, name))
+    return graph.node("Concat", [*parts, *vectors], "embedded", axis=-1)
+
+
+def _rows(graph: _Graph, table: str, ids: str, name: str) -> str:
+    """Rows of a table that the file holds in 16 bits."""
+    return graph.node(
+        "Cast", [graph.node("Gather", [table, ids], f"{name}.rows")], name, to=TensorProto.FLOAT
+    )
+
+
+def _word_vectors(graph: _Graph, ids: str, vectors: WordVectors) -> str:
+    """Four bits a number in the file, unpacked for the words of the text alone."""
+    table = graph.constant("word.packed", pack(vectors.codes))
+    packed = graph.node("Gather", [table, ids], "word.rows")
+    four, sixteen = (graph.constant(f"word.{n}", np.array(n, np.uint8)) for n in (4, 16))
+    above = graph.node("BitShift", [packed, four], "word.above", direction="RIGHT")
+    below = graph.node("Mod", [packed, sixteen], "word.below")
+    codes = graph.node("Concat", [above, below], "word.codes", axis=-1)
+    numbers = graph.node("Cast", [codes], "word.numbers", to=TensorProto.FLOAT)
+    zero = graph.constant("word.zero", np.array(ZERO, np.float32))
+    step = graph.constant("word.step", vectors.step)
+    return graph.node("Mul", [graph.node("Sub", [numbers, zero], "word.centred"), step], "word.vectors")
 
 
 def _encoder(graph: _Graph, network: Network, x: str) -> str:
@@ -143,10 +170,15 @@ def load_network(folder: Path) -> Network:
         constant.name: torch.from_numpy(numpy_helper.to_array(constant).copy())
         for constant in onnx.load(folder / "model.onnx").graph.initializer
     }
-    network = Network(config)
+    words = None
+    if "word.packed" in constants:
+        words = WordVectors(unpack(constants["word.packed"]), constants["word.step"])
+    network = Network(config, words)
     state: dict[str, Tensor] = {}
     for name in network.tables:
-        state[f"tables.{name}.weight"] = constants[f"{name}.table"]
+        state[f"tables.{name}.weight"] = constants[f"{name}.table"].float()
+    if words is not None:
+        state |= {f"words.{name}": buffer for name, buffer in words.state_dict().items()}
     for layer in network.heads:
         state[f"heads.{layer}.weight"] = constants[f"{layer}.weight"].T
         state[f"heads.{layer}.bias"] = constants[f"{layer}.bias"]

@@ -30,6 +30,7 @@ from yearmark.training.document import Document, Mark
 from yearmark.training.examples import UNKNOWN, Example, ExampleMaker
 from yearmark.training.export import export_onnx, load_network
 from yearmark.training.train import collate
+from yearmark.words import Words
 
 if TYPE_CHECKING:
     from thinc.api import Optimizer
@@ -65,7 +66,9 @@ class FineTuner:
         self.network = load_network(folder)
         self._old = copy.deepcopy(self.network)
         self._likely = load(folder, min_score=LIKELY)
-        reader = Reader(described["table_rows"], Eras.read(folder / "eras.toml"))
+        reader = Reader(
+            described["table_rows"], Eras.read(folder / "eras.toml"), Words.read(folder / "words.tsv")
+        )
         self._maker = ExampleMaker(reader, described["labels"])
         self._spans_key = spans_key
 
@@ -164,8 +167,12 @@ class FineTuner:
         for column, name in enumerate(COLUMNS):
             if name == "gap":
                 continue
-            table = self.network.table(name if name in self.network.tables else "norm")
-            rows = torch.randint(table.num_embeddings, chance.shape, dtype=features.dtype)
+            if name == "word":
+                count = self.network.words.num_embeddings if self.network.words else 1
+            else:
+                table = self.network.table(name if name in self.network.tables else "norm")
+                count = table.num_embeddings
+            rows = torch.randint(count, chance.shape, dtype=features.dtype)
             features[..., column] = torch.where(drawn, rows, features[..., column])
         return features
 

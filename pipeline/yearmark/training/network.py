@@ -11,27 +11,33 @@ from yearmark.features import COLUMNS, GAPS, SHAPES
 from yearmark.tags import tag_names
 from yearmark.training.config import Config
 from yearmark.training.encoders import make_encoder
+from yearmark.training.vectors import WordVectors
 
 
 class Network(nn.Module):
     """features (B, T, F), lengths (B,) -> {layer: logits (B, T, K)}.
 
     ``norm`` and ``stem`` are rows of one table, under two hashes, and summed: two words that share a row
-    under one rarely do under both (Svenstrup et al. 2017, "Hash Embeddings").
+    under one rarely do under both (Svenstrup et al. 2017, "Hash Embeddings"). ``vectors`` are those
+    of known words; without them the column ``word`` is not read.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, vectors: WordVectors | None = None) -> None:
         super().__init__()
         rows = {**config.features.rows, "shape": SHAPES, "gap": GAPS}
         width = config.features.width
+        inputs = sum(width.values())
         self.tables = nn.ModuleDict(
             {name: nn.Embedding(rows[name], width[name]) for name in COLUMNS if name in rows}
         )
         for name in self.tables:
             nn.init.normal_(self.table(name).weight, std=0.3)
+        if vectors is not None:
+            inputs += vectors.width
+        self.words = vectors
         self.unknown = config.training.unknown
         self.dropout = nn.Dropout(config.training.dropout)
-        self.encoder = make_encoder(config.encoder, sum(width.values()))
+        self.encoder = make_encoder(config.encoder, inputs)
         self.heads = nn.ModuleDict(
             {
                 layer: nn.Linear(self.encoder.width, len(tag_names(labels)))
@@ -56,7 +62,16 @@ class Network(nn.Module):
             if name == "norm":
                 part = part + table(columns["stem"])
             parts.append(part)
+        if self.words is not None:
+            parts.append(self.words(columns["word"]))
         return torch.cat(parts, -1)
+
+    @torch.no_grad()
+    def halve(self) -> None:
+        """Round the tables to the nearest 16-bit floats, as which a model file holds them."""
+        for name in self.tables:
+            weight = self.table(name).weight
+            weight.copy_(weight.half())
 
     def forward(self, features: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         if self.training and self.unknown:
@@ -67,7 +82,7 @@ class Network(nn.Module):
 
     def _hide(self, features: Tensor) -> Tensor:
         """Hide the word of some tokens, and of fewer of them every spelling, so that the network
-        learns to do with what is left: words of new texts are often new."""
+        learns to do with what is left, vectors above all: words of new texts are often new."""
         chance = torch.rand(features.shape[:2], device=features.device)
         word = chance < self.unknown
         spelling = chance < self.unknown / 3

@@ -29,6 +29,8 @@ from yearmark.training.encoders import parameters
 from yearmark.training.examples import UNKNOWN, Example
 from yearmark.training.export import export_onnx, recurrent
 from yearmark.training.network import Network
+from yearmark.training.vectors import read_vectors, read_words
+from yearmark.words import Words
 
 Say = Callable[[str], None]
 
@@ -41,19 +43,20 @@ def train(config: Config, output: Path, say: Say) -> dict[str, Any]:
     """
     torch.set_num_threads(config.training.threads)
     output.mkdir(parents=True, exist_ok=True)
-    reader = Reader(config.features.rows, Eras.read(config.eras))
+    lines = read_words(config.words) if config.words else ""
+    reader = Reader(config.features.rows, Eras.read(config.eras), Words(lines.splitlines()))
     data = Data.build(config, reader, say)
     torch.manual_seed(config.seed)
-    network = Network(config)
+    network = Network(config, read_vectors(config.words) if config.words else None)
     recurrent(network)  # what could not be exported is refused before it is trained
     say(f"network: {parameters(network):,} parameters")
     run = _Run(config, network, output / "checkpoint", steps=len(data.batches(0)))
     run.resume(say)
-    while run.epoch < config.training.epochs and run.epochs_since_best < config.training.patience:
+    while run.epoch < config.training.epochs:
         run.train_epoch(data.batches(run.epoch))
         run.judge(data.held_out, config.labels, say)
-    network.load_state_dict(load_file(run.folder / "best.safetensors"))
     network.eval()
+    network.halve()
     layers = list(config.labels)
     scores = held_out_scores(network, data.held_out, config.labels)
     calibration = {layer: calibrate(network, data.held_out, layer) for layer in layers}
@@ -67,6 +70,7 @@ def train(config: Config, output: Path, say: Say) -> dict[str, Any]:
     }
     export_onnx(network, output / "model.onnx", layers)
     shutil.copy(config.eras, output / "eras.toml")
+    (output / "words.tsv").write_text(lines, encoding="utf-8")
     described = {
         "format": FORMAT,
         "labels": config.labels,
@@ -97,8 +101,7 @@ class _Run:
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.total = max(1, steps * settings.epochs)
-        self.steps = self.epoch = self.epochs_since_best = 0
-        self.best = -1.0
+        self.steps = self.epoch = 0
         self.loss = math.nan
 
     def _learning_rate(self) -> float:
@@ -121,7 +124,7 @@ class _Run:
             self.optimizer.step()
             self.steps += 1
             total, count = total + loss.item(), count + 1
-            bar.set_postfix(loss=f"{total / count:.4f}", f1=f"{max(self.best, 0):.4f}", refresh=False)
+            bar.set_postfix(loss=f"{total / count:.4f}", refresh=False)
         self.loss = total / max(count, 1)
         self.epoch += 1
 
@@ -143,16 +146,11 @@ class _Run:
         return loss
 
     def judge(self, held_out: Sequence[Example], labels: dict[str, list[str]], say: Say) -> None:
-        """Score the epoch on the held-out documents, keep the best network, write the checkpoint."""
+        """Score the epoch on the held-out documents, and write the checkpoint."""
         scores = held_out_scores(self.network, held_out, labels)
         f1 = next(iter(scores.values()))["f1"]
         say(f"epoch {self.epoch}: loss {self.loss:.4f}, held-out F1 {f1:.4f}")
         self.folder.mkdir(exist_ok=True)
-        if f1 > self.best:
-            self.best, self.epochs_since_best = f1, 0
-            save_file(self.network.state_dict(), self.folder / "best.safetensors")
-        else:
-            self.epochs_since_best += 1
         self._save()
 
     def _save(self) -> None:
@@ -163,8 +161,6 @@ class _Run:
             "config": json.loads(self.config.model_dump_json()),
             "epoch": self.epoch,
             "steps": self.steps,
-            "best": self.best,
-            "epochs_since_best": self.epochs_since_best,
         }
         # both names change at once: the progress is a header of the one file
         partial = self.folder / "last.partial"
