@@ -59,7 +59,7 @@ def test_text_format_marks_years(command) -> None:
         ("a.jsonl", b'{"text": 7}\n', "a.jsonl:1: the field 'text' holds int"),
         ("a.jsonl", b'{"text": "x"}\n{"text": "caf\xe9"}\n', "a.jsonl:2: byte 0xe9"),
         ("a.txt", b"ok\nok\ncaf\xe9\n", "a.txt:3: byte 0xe9"),
-        ("a.pdf", b"x", "expected a file that ends in .txt or .jsonl"),
+        ("a.pdf", b"x", "expected a file that ends in .txt or .jsonl, .ndjson, .csv"),
     ],
 )
 def test_bad_input_is_a_clear_error(command, tmp_path: Path, name: str, content: bytes, message: str) -> None:

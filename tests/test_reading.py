@@ -1,6 +1,7 @@
 """Text to segments and tokens."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from yearmark.features import Reader, number_form
 from yearmark.numerals import Eras
 from yearmark.segments import HARD, segments
+from yearmark.words import Words
 
 SIZES = {"norm": 500, "prefix": 100, "suffix": 100, "start": 100}
 ERAS = Eras({"AD": (0, 1), "BC": (1, -1), "기원전": (1, -1), "令和": (2018, 1)})
@@ -22,7 +24,7 @@ texts = st.text(
 
 @pytest.fixture(scope="module")
 def reader() -> Reader:
-    return Reader(SIZES, ERAS)
+    return Reader(SIZES, ERAS, Words())
 
 
 @given(texts)
@@ -55,7 +57,7 @@ def test_segments_end_with_sentences(text: str, pieces: list[str]) -> None:
 @pytest.mark.parametrize("piece", ["a ", "1", "1-", "x\n", ". ", "'", "\n \n", "년", "(", "!)"])
 def test_segments_are_bounded_and_linear(piece: str) -> None:
     def seconds(count: int) -> float:
-        text, reader = piece * count, Reader(SIZES, ERAS)  # nothing cached
+        text, reader = piece * count, Reader(SIZES, ERAS, Words())  # nothing cached
         start = time.process_time()
         for a, b in segments(text):
             assert b - a <= 3 * HARD
@@ -63,13 +65,14 @@ def test_segments_are_bounded_and_linear(piece: str) -> None:
         return time.process_time() - start
 
     seconds(1_000)
-    assert seconds(80_000) < 40 * max(seconds(8_000), 0.005)
+    # the best of three: other work on the machine slows single runs
+    assert min(seconds(32_000) for _ in range(3)) < 32 * max(seconds(4_000), 0.003)
 
 
 @given(texts)
 def test_tokens_are_the_text_without_single_spaces(text: str) -> None:
     text = text.strip()
-    tokens = Reader(SIZES, ERAS)([text])
+    tokens = Reader(SIZES, ERAS, Words())([text])
     covered = np.zeros(len(text), bool)
     for start, end in zip(tokens.start, tokens.end, strict=True):
         assert not covered[start:end].any()
@@ -100,7 +103,7 @@ def test_years_are_whole_tokens(text: str, expected: list[str], reader: Reader) 
 
 @given(st.integers(1500, 2099), st.integers(1500, 2099))
 def test_a_year_is_read_by_its_form_alone(one: int, other: int) -> None:
-    reader = Reader(SIZES, ERAS)
+    reader = Reader(SIZES, ERAS, Words())
     assert number_form(str(one)) == number_form(str(other))
     assert (reader([f"in {one}."]).features == reader([f"in {other}."]).features).all()
 
@@ -132,7 +135,7 @@ def test_only_what_could_name_a_year_may_begin_one(
 
 @given(st.lists(texts.map(str.strip).filter(bool), min_size=1, max_size=5))
 def test_segments_read_together_are_those_read_alone(pieces: list[str]) -> None:
-    reader = Reader(SIZES, ERAS)
+    reader = Reader(SIZES, ERAS, Words())
     together = reader(pieces)
     for number, piece in enumerate(pieces):
         alone, here = reader([piece]), together.segment == number
@@ -142,8 +145,27 @@ def test_segments_read_together_are_those_read_alone(pieces: list[str]) -> None:
 
 def test_the_cache_of_lexemes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reader, "MOST_LEXEMES", 100)
-    small, fresh = Reader(SIZES, ERAS), Reader(SIZES, ERAS)
+    small, fresh = Reader(SIZES, ERAS, Words()), Reader(SIZES, ERAS, Words())
     for number in range(500):
         text = f"word{number} in 2009, x{number}"
         assert (small([text]).features == fresh([text]).features).all()
     assert small._count < 110
+
+
+def test_words_share_rows_with_their_stem_their_translation_and_their_longest_beginning(
+    tmp_path: Path,
+) -> None:
+    words = Words(["room", "pilgrim", "€", "객실\troom", "순례\tpilgrim", "순례자\tpilgrim"])
+    assert words.count == 3
+    assert [words.row(word, word) for word in ("room", "pilgrim", "객실", "kiosk", "")] == [1, 2, 1, 0, 0]
+    assert (
+        words.row("rooms", "room")
+        == words.row("객실에서", "객실")
+        == words.row("객실번호는", "객실번호")
+        == 1
+    )
+    assert words.row("순례자들이", "순례자들") == 2
+    path = tmp_path / "words.tsv"
+    path.write_text("room\n객실\troom\n호실\tsuite\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"words\.tsv, line 3: '호실' shares the row of 'suite'"):
+        Words.read(path)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
-import os
+import signal
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import tee
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import Any, ClassVar
 
 import click
 
-if TYPE_CHECKING:
-    from yearmark.records import Record
-    from yearmark.year import Year
+FORMS = ("jsonl", "csv", "tsv", "parquet", "conll", "spacy", "timeml", "brat", "html", "text")
 
 
 class Failure(click.ClickException):
@@ -48,11 +44,32 @@ def main() -> None:
     """Find the calendar years in text and tell them from all other numbers by their context."""
 
 
+class _Size(click.ParamType[int]):
+    """A number of bytes, such as 500MB."""
+
+    name = "size"
+    UNITS: ClassVar[dict[str, int]] = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = str(value).upper().rstrip("KMGB")
+        unit = str(value).upper()[len(number) :]
+        if not number.isdecimal() or int(number) == 0 or unit not in self.UNITS:
+            self.fail(f"{value!r} is no size; give for example 500MB", param, ctx)
+        return int(number) * self.UNITS[unit]
+
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
 @main.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to FILE.")
-@click.option("--format", "form", type=click.Choice(["jsonl", "text"]), default="jsonl", show_default=True)
-@click.option("--text-field", default="text", show_default=True, help="Field of JSON Lines with the text.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to PATH, whole or not at all.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMS), help="Default: by the output's suffix, else jsonl."
+)
+@click.option("--glob", metavar="PATTERN", help="Of the files in folders, such as '*.jsonl.gz'.")
+@click.option("--text-field", default="text", show_default=True, help="Field or column of the text.")
+@click.option("--id-field", default="id", show_default=True, help="Field or column that names a document.")
 @click.option("--model", type=click.Path(path_type=Path), help="A model folder instead of the published one.")
 @click.option(
     "--min-score",
@@ -62,79 +79,54 @@ def main() -> None:
     help="Leave out years of a lower probability.",
 )
 @click.option("--reference-year", type=int, help="Settles the century of '09; default: this year.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the network.")
-def tag(
-    paths: tuple[str, ...],
-    output: Path | None,
-    form: str,
-    text_field: str,
-    model: Path | None,
-    min_score: float,
-    reference_year: int | None,
-    threads: int,
-) -> None:
-    """Tag the years of texts: .txt (a document a file), .jsonl (one a line), folders of these.
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Of a worker's network."
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes; default: the cores that it may use.")
+@click.option(
+    "--errors", type=click.Choice(["stop", "skip"]), help="At what cannot be tagged; default: stop."
+)
+@click.option("--rejects", type=_FILE, help="Go on, and write what cannot be tagged to FILE, as JSON Lines.")
+@click.option("--retry", type=_FILE, help="Tag what such a FILE lists, instead of PATHs.")
+@click.option(
+    "--max-chars",
+    type=click.IntRange(1),
+    default=10_000_000,
+    show_default=True,
+    help="A longer text cannot be tagged.",
+)
+@click.option("--shard-size", type=_Size(), help="Write a folder of files of about this size, such as 500MB.")
+@click.option("--unordered", is_flag=True, help="Do not keep the input's order on standard output.")
+@click.option("--summary", type=_FILE, help="Write the run's figures to FILE, as JSON.")
+@click.option("--force", is_flag=True, help="Overwrite the output.")
+def tag(**options: Any) -> None:
+    """Tag the years of texts: files, folders of them, or standard input, one document a line.
 
-    Without PATH, or with -, standard input is read, one document a line. The output is JSON Lines:
-    the input's fields and "years", a list of {start, end, text, value, score}.
+    \b
+    Files: .txt (a document a file), .jsonl, .ndjson, .csv, .tsv, .parquet,
+    .arrow, .spacy, folders of Hugging Face datasets; also in .gz, .zst, .xz, .bz2.
+    The output is JSON Lines: the input's fields and "years", a list of
+    {start, end, text, value, score}; or another format.
+
+    A run that was stopped goes on when the same command is given again.
+
+    Exit codes: 0 all is tagged; 1 some records were rejected; 2 it could not run, or had to stop;
+    130 interrupted.
     """
-    with _failures():
-        from yearmark.records import read_records
-        from yearmark.tagger import load
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _failures("archive"):
+        from yearmark.archive.run import Job
+        from yearmark.archive.run import tag as run
 
-        records = read_records(paths or ("-",), text_field, sys.stdin.buffer)
-        tagger = load(model, min_score=min_score, reference_year=reference_year, threads=threads)
-        with _destination(output) as file:
-            # the tagger reads a little ahead; tee keeps what it has read and is not written yet
-            kept, texts = tee(records)
-            tagged = zip(kept, tagger.pipe(record.text for record in texts), strict=True)
-            if form == "text":
-                _write_text(tagged, file, colour=output is None and os.isatty(1))
-            else:
-                _write_jsonl(tagged, file)
-
-
-@contextlib.contextmanager
-def _destination(output: Path | None) -> Iterator[IO[bytes]]:
-    """Standard output, or a file that appears only when it is whole."""
-    if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    partial = output.with_name(output.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _write_jsonl(tagged: Iterable[tuple[Record, list[Year]]], file: IO[bytes]) -> None:
-    said = False
-    for record, years in tagged:
-        if "years" in record.fields and not said:
-            said = True
-            click.echo("the input's field 'years' is replaced by the years found", err=True)
-        line = {**record.fields, "years": [dataclasses.asdict(year) for year in years]}
-        file.write(json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n")
-
-
-def _write_text(tagged: Iterable[tuple[Record, list[Year]]], file: IO[bytes], colour: bool) -> None:
-    """Each document with its years marked, then its years with value and score."""
-    for record, years in tagged:
-        pieces, last = [], 0
-        for year in years:
-            pieces.append(record.text[last : year.start])
-            pieces.append(click.style(year.text, bold=True, reverse=True) if colour else f"⟦{year.text}⟧")
-            last = year.end
-        pieces.append(record.text[last:])
-        name = f"── {record.fields['id']}"
-        lines = [click.style(name, fg="cyan") if colour else name, "".join(pieces).rstrip("\n")]
-        lines += [
-            f"   {year.text}  value {year.value or 'unknown'}  score {year.score:.3f}" for year in years
-        ] or ["   no year"]
-        file.write(("\n".join(lines) + "\n").encode("utf-8"))
+        try:
+            code = run(Job(**options), sys.stdin.buffer, sys.stdout.buffer)
+        except KeyboardInterrupt:
+            click.echo(
+                "interrupted" + "; the same command goes on from here" * bool(options["output"]), err=True
+            )
+            code = 130
+    if code:
+        raise SystemExit(code)
 
 
 @main.command()
@@ -180,10 +172,96 @@ def build(config: Path, output: Path | None) -> None:
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--device", default="cpu", show_default=True, help="Where torch trains, such as cuda.")
 def invariance(config: Path, output: Path, device: str) -> None:
-    """Compare encoders on lengths and positions never seen; given again after a stop, it goes on."""
-    with _failures("train"):
+    """Compare encoders on lengths and positions never seen; given again after a stop, it goes on.
+
+    It writes results.json and, from it, the report invariance.html.
+    """
+    with _failures("eval"):
         from yearmark.evaluation.config import Invariance
         from yearmark.evaluation.invariance import run
+        from yearmark.evaluation.invariance_page import write
 
-        run(Invariance.read(config), output, device)
-    click.echo(f"results in {output / 'results.json'}")
+        settings = Invariance.read(config)
+        run(settings, output, device)
+        page = write(output, settings.published)
+    click.echo(f"results in {output / 'results.json'}, report in {page}")
+
+
+@main.command()
+@click.argument("gold", nargs=-1, required=True, metavar="GOLD...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for report.html, report.json and report.md.",
+)
+@click.option("--model", type=click.Path(path_type=Path), help="A model folder instead of the published one.")
+@click.option(
+    "--predictions",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Score the years of this JSON Lines file, of any tool, instead of a model.",
+)
+@click.option("--baseline", metavar="FILE|regex|MODEL", help="Compare with it, item by item.")
+@click.option("--min", "least", multiple=True, metavar="NAME=VALUE", help="Fail below it, as in f1=0.97.")
+@click.option("--max-drop", type=click.FloatRange(0, 1), help="Fail if F1 is so much below the baseline.")
+@click.option(
+    "--min-score", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Of the model."
+)
+@click.option("--reference-year", type=int, help="Settles the century of '09; default: this year.")
+@click.option("--precision", type=click.FloatRange(0, 1), multiple=True, help="Find the threshold for it.")
+@click.option(
+    "--context",
+    type=click.IntRange(0),
+    default=40,
+    show_default=True,
+    help="Characters shown beside an error.",
+)
+@click.option("--split", default="test", show_default=True, help="Of a saved Hugging Face dataset.")
+@click.pass_context
+def evaluate(
+    context_of_click: click.Context,
+    gold: tuple[str, ...],
+    output: Path,
+    model: Path | None,
+    predictions: Path | None,
+    baseline: str | None,
+    least: tuple[str, ...],
+    max_drop: float | None,
+    min_score: float,
+    reference_year: int | None,
+    precision: tuple[float, ...],
+    context: int,
+    split: str,
+) -> None:
+    """Report how well years are found on GOLD: files, folders, in every format that training reads.
+
+    The exit code is 1 if a gate fails: --min, or --max-drop against the baseline.
+    """
+    if model and predictions:
+        raise click.UsageError("give --model or --predictions, not both: one system is scored")
+    if max_drop is not None and baseline is None:
+        raise click.UsageError("--max-drop needs a --baseline to compare with")
+    with _failures("eval"):
+        from yearmark.evaluation import evaluate as run
+        from yearmark.evaluation.evaluate_page import terminal, write
+
+        began = time.perf_counter()
+        gates = [run.Gate.read(one) for one in least]
+        if max_drop is not None:
+            gates.append(run.Gate("f1", max_drop, is_drop=True))
+        precisions = tuple(sorted({*run.PRECISIONS, *precision}))
+        settings = run.Settings(min_score, reference_year, context, precisions, split)
+        golds = run.read_gold(gold, split)
+        documents = [document for one in golds for document in one.documents]
+        ours = run.predictions(predictions, golds) if predictions else run.model(model, documents, settings)
+        against = run.system(baseline, golds, settings) if baseline else None
+        report = run.evaluate(golds, ours, against, settings, gates)
+        cost = run.cost(documents, ours, began)
+        write(output, report, cost)
+    click.echo(terminal(report, cost))
+    click.echo(f"report in {output / 'report.html'}")
+    failed = [gate for gate in report["gates"] if not gate["passed"]]
+    for gate in failed:
+        click.echo(f"{gate['gate']} failed: {gate['line']}", err=True)
+    context_of_click.exit(1 if failed else 0)
