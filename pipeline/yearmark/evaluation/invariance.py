@@ -27,6 +27,7 @@ from yearmark.training.encoders import TooLongError, make_encoder, parameters
 from yearmark.training.examples import UNKNOWN, Example
 from yearmark.training.network import Network
 from yearmark.training.train import collate
+from yearmark.words import Words
 
 FORMAT = 1  # of results.json
 BATCH_TOKENS = 50_000  # at most so many tokens in a batch of test sentences, padding included
@@ -54,15 +55,16 @@ def run(config: Invariance, output: Path, device: str = "cpu") -> dict[str, Any]
     output.mkdir(parents=True, exist_ok=True)
     done = _Done(output / "cells.jsonl", config)
     todo = [job for job in jobs(config) if job not in done.rows]
-    with (
-        tqdm(total=len(jobs(config)), initial=len(done.rows), desc="trainings", disable=None) as bar,
-        # processes of their own: one thread each gives the same weights on any number of cores
-        get_context("spawn").Pool(config.processes, torch.set_num_threads, (1,)) as pool,
-    ):
-        for job, rows in pool.imap_unordered(_measure, [(config, job, device) for job in todo]):
-            done.add(job, rows)
-            bar.set_postfix_str(job.encoder, refresh=False)
-            bar.update()
+    if todo:
+        with (
+            tqdm(total=len(jobs(config)), initial=len(done.rows), desc="trainings", disable=None) as bar,
+            # processes of their own: one thread each gives the same weights on any number of cores
+            get_context("spawn").Pool(config.processes, torch.set_num_threads, (1,)) as pool,
+        ):
+            for job, rows in pool.imap_unordered(_measure, [(config, job, device) for job in todo]):
+                done.add(job, rows)
+                bar.set_postfix_str(job.encoder, refresh=False)
+                bar.update()
     results = summary(config, done.rows)
     text = json.dumps(results, ensure_ascii=False, indent=1)
     (output / "results.json").write_text(text + "\n", encoding="utf-8")
@@ -125,7 +127,7 @@ def _measure(work: tuple[Invariance, Job, str]) -> tuple[Job, Rows]:
 def _splits(config_as_json: str) -> tuple[Splits, dict[str, list[Sentence]]]:
     """All test sentences, made once a process."""
     config = Invariance.model_validate_json(config_as_json)
-    reader = Reader(config.features.rows, Eras.read(config.eras))
+    reader = Reader(config.features.rows, Eras.read(config.eras), Words())
     splits = Splits(reader, config.grammar, config.seed)
     return splits, splits.tests(config.tests)
 
