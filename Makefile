@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check data train bench bench-compare bench-accuracy clean
+.PHONY: help setup demo test test-all check data train bench bench-compare bench-accuracy bench-position report clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## Tag the sample texts and show their years
 	@mkdir -p runs
-	@$(BIN)/yearmark tag data/samples --output runs/demo.jsonl
+	@$(BIN)/yearmark tag data/samples --output runs/demo.jsonl --force
 	@$(BIN)/yearmark tag data/samples --format text
 	@echo "The same as JSON Lines: runs/demo.jsonl"
 
@@ -45,8 +45,26 @@ train: $(STAMP) ## Train the published model anew, to runs/default
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
+bench: .venv/.bench ## Measure speed and memory, to docs/speed (alone on the machine)
+	$(BIN)/python benchmarks/speed.py
+
+bench-compare: .venv/.bench ## Measure, and say what changed against docs/speed
+	$(BIN)/python benchmarks/speed.py --compare
+
 bench-accuracy: .venv/.bench ## Score this tool and its peers, to docs/accuracy
 	$(BIN)/python benchmarks/accuracy.py
+
+bench-position: .venv/.bench ## Tag sentences alone and in neutral text, to docs/invariance/published.json
+	$(BIN)/python benchmarks/position.py
+
+GOLD := $(wildcard ../shared/corpora/years-en.dev.jsonl ../shared/corpora/years-ko.dev.jsonl)
+
+report: .venv/.bench ## Evaluate the published model on the development files, to docs/evaluation
+	@test -n "$(GOLD)" || { echo "there is no ../shared/corpora/years-*.dev.jsonl to evaluate on" >&2; exit 1; }
+	@mkdir -p runs
+	$(BIN)/python benchmarks/predict.py en_core_web_sm $(GOLD) --output runs/en_core_web_sm.jsonl
+	$(BIN)/yearmark evaluate $(GOLD) --baseline regex --context 20 --output docs/evaluation/regex
+	$(BIN)/yearmark evaluate $(GOLD) --baseline runs/en_core_web_sm.jsonl --context 20 --output docs/evaluation/en_core_web_sm
 
 clean: ## Remove what the other targets made, .venv too
 	rm -rf .venv runs data/generated dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

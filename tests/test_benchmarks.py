@@ -1,8 +1,10 @@
 """The benchmarks, as processes, against figures counted by hand."""
 
+import importlib
 import json
 import subprocess
 import sys
+import tomllib
 from itertools import product
 from pathlib import Path
 
@@ -10,6 +12,9 @@ import numpy as np
 import pytest
 
 import yearmark
+from yearmark.segments import segments
+from yearmark.tokenizer import make_tokenizer
+from yearmark.training.document import Document
 
 ROOT = Path(__file__).parents[1]
 DEEP = " deep" * 12  # more than an error shows of its context
@@ -154,3 +159,73 @@ def test_without_gold_it_is_an_error(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "there is no gold file to score" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+# Position --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def position(monkeypatch: pytest.MonkeyPatch):
+    """The benchmark as a module."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module("position")
+
+
+def test_neutral_text_is_as_long_as_asked_and_of_its_kind(position) -> None:
+    tokenizer = make_tokenizer({})
+    words = tomllib.loads((ROOT / "data/neutral.toml").read_text("utf-8"))
+    document = Document("a", "In 2009, I went to Nepal.")
+    for language, kind in product(position.LANGUAGES, position.KINDS):
+        neutral = position.Neutral(words[language], kind)
+        for distance in (10, 100):
+            ((offset, text),) = position.embedded([document], neutral, distance)
+            assert text[offset:].startswith(document.text)
+            around = [text[:offset].strip(), text[offset + len(document.text) :].strip()]
+            assert [len(tokenizer(part)) for part in around] == [distance, distance]
+            if distance == 100:
+                assert any(map(str.isdigit, "".join(around))) == kind.has_numbers
+                assert all((len(list(segments(part))) > 1) == kind.has_ends for part in around)
+
+
+def test_decisions_alone_and_embedded_are_counted(position, tmp_path: Path) -> None:
+    texts = [
+        "I went to Nepal in 2009.",
+        "The Plan 2000",
+        "Oral question by Ms Lund (H-0311/98)",
+        "1994",
+        "Gate 7",
+    ]
+    gold, output = tmp_path / "dev.jsonl", tmp_path / "out/published.json"
+    gold.write_text("".join(json.dumps({"text": text, "years": []}) + "\n" for text in texts), "utf-8")
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks/position.py", "--gold", "en", gold, "--output", output],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "5 sentences, alone and inside neutral text" in done.stdout
+    found = json.loads(output.read_text("utf-8"))["languages"]["en"]
+    words = tomllib.loads((ROOT / "data/neutral.toml").read_text("utf-8"))["en"]
+    tagger, documents = yearmark.load(), [Document(text, text) for text in texts]
+    changed = set()
+    for kind, distance in product(position.KINDS, position.DISTANCES):
+        row, tagged, same, decisions = found["counts"][kind.name][str(distance)], 0, 0, 0
+        placed = position.embedded(documents, position.Neutral(words, kind), distance)
+        for text, (offset, whole) in zip(texts, placed, strict=True):
+            alone = {(year.start, year.end) for year in tagger(text)}
+            years = [(year.start - offset, year.end - offset) for year in tagger(whole)]
+            inside = {(start, end) for start, end in years if 0 <= start < len(text)}
+            tagged += len(years) - len(inside)
+            same += len(alone & inside)
+            decisions += len(alone | inside)
+            changed |= {(text[start:end], kind.name, distance) for start, end in alone ^ inside}
+        assert [row["decisions"], row["same"], row["tagged_around"]] == [decisions, same, tagged]
+        assert (row["numbers_around"] > 0) == (kind.has_numbers and distance > 0)
+    assert changed
+    assert changed == {
+        (note["text"], kind, distance)
+        for note in found["changed"]
+        for kind, distances in note["in"].items()
+        for distance in distances
+    }
