@@ -31,6 +31,7 @@ from click.testing import CliRunner, Result
 from seqeval.metrics.sequence_labeling import get_entities
 from spacy.tokens import DocBin
 
+from conftest import WITHOUT_TORCH
 from yearmark.cli import main
 
 YEARMARK = Path(sys.executable).with_name("yearmark")
@@ -162,7 +163,8 @@ def test_packed_content_is_known_without_its_suffix(tmp_path: Path) -> None:
     for name, pack in PACKINGS.items():
         (tmp_path / f"a{name[1:]}.jsonl").write_bytes(pack(jsonl(RECORDS)))
     assert len(tagged(tmp_path)) == len(PACKINGS) * len(RECORDS)
-    run = subprocess.run([YEARMARK, "tag"], input=gzip.compress(b"In 2009.\n1\n"), capture_output=True)
+    packed = gzip.compress(b"In 2009.\n1\n")
+    run = subprocess.run([YEARMARK, "tag"], input=packed, capture_output=True, env=WITHOUT_TORCH)
     assert len(run.stdout.splitlines()) == 2
 
 
@@ -646,7 +648,9 @@ def start(*arguments: object, limits: str = "", stdin: int | None = None) -> sub
     words = [str(word) for word in (YEARMARK, "tag", *arguments)]
     if limits:
         words = ["bash", "-c", f'ulimit {limits}; exec "$@"', "bash", *words]
-    return subprocess.Popen(words, stdin=stdin, stderr=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(
+        words, stdin=stdin, stderr=subprocess.PIPE, start_new_session=True, env=WITHOUT_TORCH
+    )
 
 
 def ended(process: subprocess.Popen) -> tuple[int, str]:
@@ -782,13 +786,14 @@ def test_two_runs_do_not_share_an_output(tmp_path: Path) -> None:
 
 
 def test_a_record_that_kills_its_worker_is_rejected(tmp_path: Path) -> None:
-    """Each process may use few seconds of its core: for all records enough but for one."""
+    """Each process may use few seconds of its core: for start and all records enough, but for one record
+    that needs several times as many."""
     source, output, rejects = tmp_path / "in.jsonl", tmp_path / "out.jsonl", tmp_path / "r.jsonl"
-    documents(source, 4_000, words=100)
+    documents(source, 4_000, words=60)
     lines = source.read_bytes().splitlines(keepends=True)
-    lines.insert(2345, jsonl([{"id": "guilty", "text": "In 2009 and 1984, 17 men. " * 240_000}]))
+    lines.insert(2345, jsonl([{"id": "guilty", "text": "In 2009 and 1984, 17 men. " * 380_000}]))
     source.write_bytes(b"".join(lines))
-    code, err = ended(start(source, "-o", output, "--rejects", rejects, "--workers", 2, limits="-t 3"))
+    code, err = ended(start(source, "-o", output, "--rejects", rejects, "--workers", 2, limits="-t 6"))
     assert code == 1, err
     assert re.search(r"a worker died \(SIG\w+\) between .*in.jsonl:\d+ and .*in.jsonl:\d+", err)
     (reject,) = map(json.loads, rejects.read_bytes().splitlines())
