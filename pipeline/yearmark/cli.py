@@ -63,7 +63,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @main.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to PATH, whole or not at all.")
+@click.option("-o", "--output", metavar="PATH", help="Write to PATH, whole or not at all.")
 @click.option(
     "--format", "form", type=click.Choice(FORMS), help="Default: by the output's suffix, else jsonl."
 )
@@ -99,6 +99,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--unordered", is_flag=True, help="Do not keep the input's order on standard output.")
 @click.option("--summary", type=_FILE, help="Write the run's figures to FILE, as JSON.")
 @click.option("--force", is_flag=True, help="Overwrite the output.")
+@click.option(
+    "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="What runs it."
+)
+@click.option("--ray-address", help="Of a Ray cluster, or auto; default: one on this machine alone.")
 def tag(**options: Any) -> None:
     """Tag the years of texts: files, folders of them, or standard input, one document a line.
 
@@ -114,16 +118,16 @@ def tag(**options: Any) -> None:
     130 interrupted.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _failures("archive"):
+    local = options["engine"] == "local"
+    with _failures("archive" if local else "ray"):
         from yearmark.archive.run import Job
         from yearmark.archive.run import tag as run
 
         try:
             code = run(Job(**options), sys.stdin.buffer, sys.stdout.buffer)
         except KeyboardInterrupt:
-            click.echo(
-                "interrupted" + "; the same command goes on from here" * bool(options["output"]), err=True
-            )
+            goes_on = "; the same command goes on from here" if local and options["output"] else ""
+            click.echo("interrupted" + goes_on, err=True)
             code = 130
     if code:
         raise SystemExit(code)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -107,6 +109,22 @@ class Tagger:
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
         return self._pipe(iter(texts), batch_size)
+
+    def map_batch(self, batch: Mapping[str, Any], text_field: str = "text") -> dict[str, Any]:
+        """A batch of columns with one more, ``years``: for each text a list of years as dicts.
+
+        This is what `datasets.Dataset.map`, Ray Data's ``map_batches`` and Spark's ``mapInPandas`` call, and
+        what `yearmark tag` does with the records that it has read. A text that is None has no years.
+        Raises KeyError where there is no column ``text_field``.
+        """
+        if text_field not in batch:
+            raise KeyError(
+                f"the batch has no column {text_field!r}, only {', '.join(map(repr, batch))}; "
+                "name the column of the text: map_batch(batch, text_field=...)"
+            )
+        texts = ("" if text is None else text for text in batch[text_field])
+        years = [[dataclasses.asdict(year) for year in found] for found in self.pipe(texts)]
+        return {**batch, "years": years}
 
     def _pipe(self, texts: Iterator[str], batch_size: int) -> Iterator[list[Year]]:
         while pending := list(islice(texts, batch_size)):

@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yearmark.archive.sources import (
@@ -22,6 +21,7 @@ from yearmark.archive.sources import (
     Stream,
     csv_rows,
     has_surrogates,
+    open_source,
 )
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _data(piece: Piece) -> bytes | None:
     if piece.data is not None:
         return piece.data
     try:
-        with Path(piece.source.path).open("rb") as file:
+        with open_source(piece.source) as file:
             file.seek(piece.start.offset)
             data = file.read(piece.stop - piece.start.offset)
     except OSError:
@@ -154,7 +154,7 @@ def _raw(piece: Piece, spot: Spot) -> bytes | None:
     if piece.source.kind == "txt" and piece.source.packed:
         return None
     try:
-        with Path(piece.source.path).open("rb") as file:
+        with open_source(piece.source) as file:
             file.seek(spot.start)
             return file.read(spot.stop - spot.start)
     except OSError:

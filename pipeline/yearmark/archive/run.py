@@ -28,6 +28,7 @@ from yearmark.archive.sources import (
     Source,
     Stream,
     find,
+    is_remote,
     pieces,
     retried,
     units,
@@ -46,7 +47,7 @@ class Job:
     """What is asked for; the command's options under their names."""
 
     paths: tuple[str, ...] = ()
-    output: Path | None = None
+    output: str | None = None  # a path; with Ray also an address
     form: str | None = None
     glob: str | None = None
     text_field: str = "text"
@@ -64,6 +65,8 @@ class Job:
     shard_size: int | None = None
     unordered: bool = False
     force: bool = False
+    engine: str = "local"
+    ray_address: str | None = None
 
 
 @dataclass(slots=True)
@@ -114,14 +117,20 @@ def tag(job: Job, stdin: IO[bytes], stdout: IO[bytes]) -> int:
         raise ValueError("--rejects takes what cannot be tagged, --errors stop stops there: give one of them")
     if job.retry and job.paths:
         raise ValueError(f"--retry reads again what {job.retry} lists; give no PATH with it")
+    if job.engine == "ray":
+        return _on_cluster(job, form)
+    if job.ray_address is not None:
+        raise ValueError("--ray-address needs --engine ray")
+    if remote := next((name for name in (*job.paths, str(job.output or "")) if is_remote(name)), None):
+        raise ValueError(f"{remote}: addresses are read and written with --engine ray alone")
     if job.output is None:
         return _stream(job, form, stdin, stdout)
-    return _journaled(job, form, job.output, stdin)
+    return _journaled(job, form, Path(job.output), stdin)
 
 
 def _form(job: Job) -> str:
     """The name of the output's format: asked for, or by the suffix."""
-    suffix = job.output.suffix.lower() if job.output else ""
+    suffix = Path(job.output).suffix.lower() if job.output else ""
     if job.form is None and suffix in (".tml", ".ann", ".gz", ".zst", ".xz", ".bz2"):
         raise ValueError(
             f"--output {job.output}: a file that ends in {suffix} is not written. "
@@ -205,6 +214,46 @@ class _Input:
         else:
             cut = pieces(self.sources(), most, at, stdin)
         return enumerate(units(cut), first)
+
+
+# ---- on a cluster
+
+
+def _on_cluster(job: Job, name: str) -> int:
+    """Into a folder of parts, by Ray, which does again what is lost; with nothing remembered."""
+    if importlib.util.find_spec("ray") is None:
+        raise ModuleNotFoundError(name="ray")
+    from yearmark.archive import cluster
+
+    if job.output is None or name not in cluster.FORMS or job.retry or "-" in (job.paths or ("-",)):
+        raise ValueError(
+            f"--engine ray reads files and folders, and writes {' or '.join(cluster.FORMS)} into the folder "
+            "that --output names; it takes neither standard input nor --retry"
+        )
+    _refuse_existing(job.rejects, job.force)
+    here = str(Path.cwd())
+    sources = [source._replace(root=here) for source in _Input(job, _own_files(job)).sources()]
+    cluster.prepare(job.output, job.force)
+    cluster.start(job.ray_address)
+    settings = _settings(job, name, job.reference_year or datetime.date.today().year)
+    totals = Totals()
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        progress = stack.enter_context(_Progress(totals, sum(source.size for source in sources)))
+        rejects = stack.enter_context(_partial(job.rejects)) if job.rejects else None
+        for result in cluster.tag(sources, settings, job.output, job.shard_size, job.workers):
+            if result.error is not None:
+                raise InputError(f"{result.error}\n{_WAYS_ON}")
+            if rejects is not None:
+                rejects.write(result.rejects)
+            totals.add(result)
+            totals.seconds = time.monotonic() - began
+            progress.tell(result, job.rejects is None)
+    cluster.finish(job.output)
+    _say(f"{totals.line()}\n{job.output}" + _where(job.rejects, totals))
+    if job.summary is not None:
+        _write_json(job.summary, _summary(job, totals))
+    return totals.exit_code
 
 
 # ---- to standard output
@@ -551,7 +600,7 @@ def _difference(one: dict[str, Any] | None, other: dict[str, Any]) -> str:
 def _is_done(job: Job, done: Path, key: dict[str, Any], stdin: IO[bytes]) -> int | None:
     """The exit code of the run that has written the output, if it was this one."""
     assert job.output is not None
-    if not job.output.exists() or not done.is_file():
+    if not Path(job.output).exists() or not done.is_file():
         return None
     try:
         about = json.loads(done.read_text(encoding="utf-8"))

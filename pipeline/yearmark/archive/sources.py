@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.fs
 
 KINDS = {
     ".txt": "txt",
@@ -55,11 +56,12 @@ class InputError(ValueError):
 class Source(NamedTuple):
     """One file, or standard input (``-``); ``modified`` in nanoseconds."""
 
-    path: str
+    path: str  # or an address that pyarrow's file systems reach, such as s3://bucket/notes.jsonl
     kind: str
     packed: str = ""  # a suffix of PACKED; where there is none the content may still say so
     size: int = 0
     modified: int = 0
+    root: str = ""  # where a relative path begins, for workers that run elsewhere
 
 
 class Place(NamedTuple):
@@ -105,6 +107,9 @@ def find(paths: Iterable[str], pattern: str | None, leave_out: frozenset[str]) -
         if name == "-":
             yield Source("-", "lines")
             continue
+        if is_remote(name):
+            yield from _find_remote(name, pattern)
+            continue
         path = Path(name)
         if not path.exists():
             raise InputError(f"{name}: there is no such file or folder")
@@ -113,16 +118,72 @@ def find(paths: Iterable[str], pattern: str | None, leave_out: frozenset[str]) -
             continue
         found = False
         for file in _walk(path):
-            relative = file.relative_to(path).as_posix()
-            selected = pattern is None or any(
-                fnmatch.fnmatchcase(part, pattern) for part in (relative, file.name)
-            )
+            selected = _is_selected(file.relative_to(path).as_posix(), pattern)
             if selected and _kind(file)[0] and os.path.realpath(file) not in leave_out:
                 found = True
                 yield _source(file)
         if not found:
-            which = f"no file that matches {pattern} and" if pattern else "no file that"
-            raise InputError(f"{path}: the folder holds {which} ends in {_known()}")
+            raise _nothing(str(path), pattern)
+
+
+def _is_selected(relative: str, pattern: str | None) -> bool:
+    parts = (relative, relative.rpartition("/")[2])
+    return pattern is None or any(fnmatch.fnmatchcase(part, pattern) for part in parts)
+
+
+def _nothing(folder: str, pattern: str | None) -> InputError:
+    which = f"no file that matches {pattern} and" if pattern else "no file that"
+    return InputError(f"{folder}: the folder holds {which} ends in {_known()}")
+
+
+def is_remote(name: str) -> bool:
+    """Whether a name is an address, of which pyarrow knows the file system."""
+    return "://" in name
+
+
+def file_system(name: str) -> tuple[pyarrow.fs.FileSystem, str]:
+    """The file system of a path or an address, and the path in it."""
+    from pyarrow.fs import FileSystem
+
+    found: tuple[pyarrow.fs.FileSystem, str] = FileSystem.from_uri(
+        name if is_remote(name) else Path(name).absolute().as_uri()
+    )
+    return found
+
+
+def _find_remote(name: str, pattern: str | None) -> Iterator[Source]:
+    """The same of an address: a file, or a folder with all that is in it."""
+    from pyarrow.fs import FileSelector, FileType
+
+    system, path = file_system(name)
+    about = system.get_file_info(path)
+    if about.type == FileType.NotFound:
+        raise InputError(f"{name}: there is no such file or folder")
+    folder = about.type == FileType.Directory
+    found = False
+    infos = system.get_file_info(FileSelector(path, recursive=True)) if folder else [about]
+    for info in sorted(infos, key=lambda info: info.path):
+        kind, packed = _kind(Path(info.path))
+        relative = info.path[len(path) :].lstrip("/")
+        if info.type != FileType.File or not kind or (folder and not _is_selected(relative, pattern)):
+            continue
+        found = True
+        address = f"{name.rstrip('/')}/{relative}" if folder else name
+        yield Source(address, kind, packed, info.size, info.mtime_ns or 0)
+    if not found:
+        raise (
+            _nothing(name, pattern)
+            if folder
+            else InputError(f"{name}: expected a file that ends in {_known()}")
+        )
+
+
+def open_source(source: Source) -> IO[bytes]:
+    """The bytes of a source as they lie on the disk, buffered."""
+    if is_remote(source.path):
+        system, path = file_system(source.path)
+        return io.BufferedReader(system.open_input_file(path))
+    return (Path(source.root) / source.path).open("rb")
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -187,7 +248,7 @@ class Stream:
 
     def __init__(self, source: Source, stdin: IO[bytes] | None = None) -> None:
         self._own = source.path != "-"
-        self.raw: Any = Path(source.path).open("rb") if self._own else stdin  # noqa: SIM115
+        self.raw: Any = open_source(source) if self._own else stdin
         self.packed = source.packed or self._packing()
         self.broken: str | None = None
         try:
