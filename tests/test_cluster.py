@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -194,3 +196,14 @@ def test_a_node_that_dies_loses_nothing(cluster: Cluster, tmp_path: Path) -> Non
 def test_what_the_engine_does_not_do_is_said(command, arguments: tuple[str, ...], message: str) -> None:
     done = command("tag", *arguments)
     assert (done.returncode, message in done.stderr.decode()) == (2, True), done.stderr
+
+
+def test_the_examples_of_the_page_run() -> None:
+    page = (Path(__file__).parents[1] / "docs/cluster.md").read_text("utf-8")
+    mapped, _, spark = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    scope: dict = {}
+    exec(mapped, scope)
+    assert scope["rows"]["years"][0][0]["value"] == "2009"
+    exec(spark.partition("\n\n\nyears = ")[0], scope)  # what Spark calls, without Spark
+    (frame,) = scope["tag"](iter([pd.DataFrame({"id": ["a"], "text": ["In 2009, I went to Nepal."]})]))
+    assert (frame["id"][0], frame["years"][0][0]["value"]) == ("a", "2009")

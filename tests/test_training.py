@@ -29,6 +29,7 @@ from yearmark.training.network import Network
 from yearmark.training.renumber import renumber
 from yearmark.training.scores import Counts, count
 from yearmark.training.train import train
+from yearmark.training.variation import respace
 from yearmark.training.vectors import read_vectors, read_words, write
 from yearmark.words import Words
 
@@ -265,6 +266,20 @@ def test_other_numbers_stay_what_they_are() -> None:
     assert len(changed) > 60
     born = Document("b", "Born on 3 May 1999", marks={"years": [Mark(14, 18)]})
     assert renumber(born, random.Random(1)) is None
+
+
+def test_spaces_more_or_less_leave_the_marks_where_they_are() -> None:
+    text = "By 480 BC and in 2009 we , 35 people 1 2 , had 3 년 동안 a space . " * 20
+    years = [Mark(m.start(), m.end()) for m in re.finditer("480 BC|2009", text)]
+    unsure = {"years": [m.span() for m in re.finditer("35", text)]}
+    other = respace(Document("a", text, marks={"years": years}, unsure=unsure), random.Random(1))
+    assert other.text != text
+    assert other.text.replace(" ", "") == text.replace(" ", "")
+    assert "1 2" in other.text  # 12 would be another number
+    assert "12" not in other.text
+    found = ["".join(other.text[m.start : m.end].split()) for m in other.marks["years"]]
+    assert found == ["480BC", "2009"] * 20
+    assert {other.text[a:b] for a, b in other.unsure["years"]} == {"35"}
 
 
 def test_vectors_are_kept_to_half_a_step(tmp_path: Path) -> None:

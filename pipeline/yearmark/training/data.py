@@ -18,7 +18,7 @@ from yearmark.training.document import Document
 from yearmark.training.examples import Example, ExampleMaker, from_dataset, to_dataset
 from yearmark.training.grammar import Grammar
 from yearmark.training.renumber import renumber
-from yearmark.training.variation import recase
+from yearmark.training.variation import recase, respace
 
 
 def generate(config: Config, held_out: bool = False) -> Iterator[Document]:
@@ -103,7 +103,7 @@ class Data:
             rng = random.Random(config.seed)
             rest = [replace(d, text=recase(d.text, rng)) for d in documents[cut:]]
             parts.append((_examples(maker, rest), corpus.repeat))
-            other = [changed for d in rest if (changed := renumber(d, rng))]
+            other = [respace(changed, rng) for d in rest if (changed := renumber(d, rng))]
             parts.append((_examples(maker, other), corpus.repeat / 2))
             name = Path(corpus.path).name
             counts[name] = len(documents)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -62,6 +62,28 @@ class Document:
             lang=record.get("lang") or "",
             marks=marks,
             unsure=unsure,
+        )
+
+    def edited(self, changes: Sequence[tuple[int, int, str]]) -> Document:
+        """With other text in places ``[start, end)``, in order; the marks move along."""
+        text = self.text
+        for start, end, new in reversed(changes):
+            text = text[:start] + new + text[end:]
+
+        def moved(offset: int) -> int:
+            return offset + sum(len(new) - (end - start) for start, end, new in changes if end <= offset)
+
+        return replace(
+            self,
+            text=text,
+            marks={
+                layer: [replace(mark, start=moved(mark.start), end=moved(mark.end)) for mark in marks]
+                for layer, marks in self.marks.items()
+            },
+            unsure={
+                layer: [(moved(start), moved(end)) for start, end in spans]
+                for layer, spans in self.unsure.items()
+            },
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from yearmark.training.document import Document
 
@@ -29,27 +28,7 @@ def renumber(document: Document, rng: random.Random) -> Document | None:
     those beside a month, an hour or a unit of time, which might become one.
     """
     changes = sorted(_changes(document, rng))
-    if not changes:
-        return None
-    text = document.text
-    for start, end, digits in reversed(changes):
-        text = text[:start] + digits + text[end:]
-
-    def moved(offset: int) -> int:
-        return offset + sum(len(digits) - (end - start) for start, end, digits in changes if end <= offset)
-
-    return replace(
-        document,
-        text=text,
-        marks={
-            layer: [replace(mark, start=moved(mark.start), end=moved(mark.end)) for mark in marks]
-            for layer, marks in document.marks.items()
-        },
-        unsure={
-            layer: [(moved(start), moved(end)) for start, end in spans]
-            for layer, spans in document.unsure.items()
-        },
-    )
+    return document.edited(changes) if changes else None
 
 
 def _changes(document: Document, rng: random.Random) -> Iterator[tuple[int, int, str]]:
