@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +9,6 @@ import pytest
 import yearmark
 
 ROOT = Path(__file__).parents[1]
-# As where the core alone is installed: spaCy imports torch, seconds long, wherever it finds it.
-WITHOUT_TORCH = {**os.environ, "PYTHONPATH": str(ROOT / "tests/no_torch")}
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +27,6 @@ def command():
             capture_output=True,
             cwd=cwd,
             timeout=120,
-            env=WITHOUT_TORCH if arguments[0] == "tag" else None,
         )
 
     return run

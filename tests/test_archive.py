@@ -31,7 +31,6 @@ from click.testing import CliRunner, Result
 from seqeval.metrics.sequence_labeling import get_entities
 from spacy.tokens import DocBin
 
-from conftest import WITHOUT_TORCH
 from yearmark.cli import main
 
 YEARMARK = Path(sys.executable).with_name("yearmark")
@@ -164,7 +163,7 @@ def test_packed_content_is_known_without_its_suffix(tmp_path: Path) -> None:
         (tmp_path / f"a{name[1:]}.jsonl").write_bytes(pack(jsonl(RECORDS)))
     assert len(tagged(tmp_path)) == len(PACKINGS) * len(RECORDS)
     packed = gzip.compress(b"In 2009.\n1\n")
-    run = subprocess.run([YEARMARK, "tag"], input=packed, capture_output=True, env=WITHOUT_TORCH)
+    run = subprocess.run([YEARMARK, "tag"], input=packed, capture_output=True)
     assert len(run.stdout.splitlines()) == 2
 
 
@@ -648,9 +647,7 @@ def start(*arguments: object, limits: str = "", stdin: int | None = None) -> sub
     words = [str(word) for word in (YEARMARK, "tag", *arguments)]
     if limits:
         words = ["bash", "-c", f'ulimit {limits}; exec "$@"', "bash", *words]
-    return subprocess.Popen(
-        words, stdin=stdin, stderr=subprocess.PIPE, start_new_session=True, env=WITHOUT_TORCH
-    )
+    return subprocess.Popen(words, stdin=stdin, stderr=subprocess.PIPE, start_new_session=True)
 
 
 def ended(process: subprocess.Popen) -> tuple[int, str]:

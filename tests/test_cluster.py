@@ -18,10 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import yearmark
-from conftest import WITHOUT_TORCH
 
 BIN = Path(sys.executable).parent
-ENVIRONMENT = {**WITHOUT_TORCH, "RAY_AUTH_MODE": "disabled", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+ENVIRONMENT = {**os.environ, "RAY_AUTH_MODE": "disabled"}
 RECORDS = [
     {"id": k, "text": f"In {1900 + k % 120}, {k} men went to room {1800 + k % 90}.", "deep": {"a": [k, None]}}
     for k in range(3_000)

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import WITHOUT_TORCH
-
 NEPAL = b"I went to Nepal in 2009.\nIn 2009, I went to Nepal.\n2009 people went to Nepal in room 1999.\n"
 
 
@@ -93,8 +91,6 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     path = tmp_path / "many.jsonl"
     path.write_text('{"text": "In 2009, I went to Nepal."}\n' * 20_000)
     yearmark = Path(sys.executable).with_name("yearmark")
-    done = subprocess.run(
-        f"{yearmark} tag {path} | head -n 1", shell=True, capture_output=True, timeout=120, env=WITHOUT_TORCH
-    )
+    done = subprocess.run(f"{yearmark} tag {path} | head -n 1", shell=True, capture_output=True, timeout=120)
     assert len(lines(done.stdout)) == 1
     assert done.stderr == b""

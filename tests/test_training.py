@@ -239,6 +239,19 @@ def test_onnx_equals_torch(tmp_path: Path, name: str, layers: int, bidirectional
             np.testing.assert_allclose(found[row, :length], expected[row, :length], atol=1e-4)
 
 
+def test_korean_particles_fit_what_they_follow(tmp_path: Path) -> None:
+    """By the last syllable, also of a number: 1987로, 1983으로, 1986으로."""
+    (tmp_path / "ko.toml").write_text("[lexicon]\n[year]\nplain = [\"⟦{year}⟧년\"]\n[number]\n", "utf-8")
+    lines = [f"{number}{{으로/로}} {{n}}{{은/는}}" for number in range(1980, 1990)]
+    (tmp_path / "ko-1.txt").write_text("\n".join(lines), "utf-8")
+    found = {
+        d.text.split()[0] for d in Grammar(tmp_path / "ko.toml").sentences(400, seed=1) if d.text[:3] == "198"
+    }
+    closed = {number for number in range(1980, 1990) if f"{number}으로" in found}
+    opened = {number for number in range(1980, 1990) if f"{number}로" in found}
+    assert (closed, opened) == ({1980, 1983, 1986}, set(range(1980, 1990)) - {1980, 1983, 1986})
+
+
 def test_other_numbers_stay_what_they_are() -> None:
     text = "In 2009, 35 people came on March 14 at 7 p.m. to room 12. 3년 뒤 21명 [5] 1.5 '09 7-6 B12 50%"
     may_change = ["35", "12", "21"]

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 
 import click
 
+from yearmark.lean import hide_unused_packages
+
 FORMS = ("jsonl", "csv", "tsv", "parquet", "conll", "spacy", "timeml", "brat", "html", "text")
 
 
@@ -42,6 +44,13 @@ def _failures(extra: str | None = None) -> Iterator[None]:
 @click.version_option(package_name="yearmark")
 def main() -> None:
     """Find the calendar years in text and tell them from all other numbers by their context."""
+
+
+def console() -> None:
+    """The command as a process of its own."""
+    if sys.argv[1:2] in (["tag"], ["evaluate"]):
+        hide_unused_packages()
+    main()
 
 
 class _Size(click.ParamType[int]):

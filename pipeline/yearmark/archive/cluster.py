@@ -20,6 +20,7 @@ import pyarrow as pa
 from yearmark.archive.formats import FORMATS, Staged
 from yearmark.archive.sources import PIECE, Place, Source, file_system, pieces, units
 from yearmark.archive.work import Result, Settings, Tagging
+from yearmark.lean import hide_unused_packages
 
 FORMS = ("jsonl", "parquet")
 DONE = (
@@ -103,6 +104,7 @@ class _Actor:
     """A model, loaded once, and the units that it tags."""
 
     def __init__(self, settings: Settings) -> None:
+        hide_unused_packages()
         self._tagging = Tagging(settings)
 
     def __call__(self, batch: pa.Table) -> pa.Table:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from yearmark.archive.formats import FORMATS, Tagged
 from yearmark.archive.reading import Content, Fields, Record, Reject, Spot, read
 from yearmark.archive.sources import Piece, Place
+from yearmark.lean import hide_unused_packages
 
 if TYPE_CHECKING:
     from yearmark.year import Year
@@ -202,9 +203,7 @@ def tag_here(units: Iterable[tuple[int, Unit]], settings: Settings) -> Iterator[
 def _work(connection: Connection, settings: Settings) -> None:
     """A worker's life: load the model, answer each unit, end when the other side is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in ("torch", "tensorflow", "mxnet", "cupy"):
-        # spaCy imports what it finds of these; without them a worker starts sooner and is smaller
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+    hide_unused_packages()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             tagging = Tagging(settings)

@@ -21,6 +21,7 @@ _MARKS = re.compile("[⟦⟧]")
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 _VARIABLE = re.compile(r"(year|n)(_[a-z])?([+-]\d*)?")
 _DIGITS_WITH_FINAL = "013678"  # whose Korean names end in a consonant: 영 일 삼 육 칠 팔
+_DIGITS_WITH_L = "178"  # in ㄹ
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,11 @@ class Grammar:
         """
         most, held_out = copy(self), copy(self)
         for name in ("years", "numbers"):
-            templates = getattr(self, name)
-            out = [template for template in templates if crc32(template.text.encode()) % 20 == 0]
-            setattr(held_out, name, out)
-            setattr(most, name, [template for template in templates if template not in out])
+            split: tuple[list[Template], list[Template]] = ([], [])
+            for template in getattr(self, name):
+                split[crc32(template.text.encode()) % 20 == 0].append(template)
+            setattr(most, name, split[False])
+            setattr(held_out, name, split[True])
         return most, held_out
 
     def sentences(self, count: int, seed: int) -> Iterator[Document]:
@@ -227,6 +229,8 @@ def _particle(slot: str, before: str) -> str:
         if closed == "으로" and final == 8:  # ㄹ
             return opened
         return closed if final else opened
+    if closed == "으로" and last in _DIGITS_WITH_L:
+        return opened
     if last.isdecimal():
         return closed if last in _DIGITS_WITH_FINAL else opened
     return closed if last.lower() in set("lmnr") else opened
