@@ -804,11 +804,14 @@ def test_workers_killed_from_outside_lose_nothing(tmp_path: Path) -> None:
     source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     documents(source, 200_000)
     process = start(source, "-o", output, "--workers", 2)
-    for _ in range(2):
+    wait_for_journal(process, output)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert len(workers) == 2
+    # not a newborn one: what it tries alone would be killed a second time, and rejected
+    for pid in workers:
+        os.kill(int(pid), signal.SIGKILL)
         wait_for_journal(process, output)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        os.kill(int(workers[-1]), signal.SIGKILL)
     code, err = ended(process)
     assert code == 0, err
     assert "a worker died (SIGKILL)" in err
