@@ -698,7 +698,8 @@ def kill_until_done(arguments: list, output: Path, kills: int, rng: random.Rando
             return killed
 
 
-@pytest.mark.parametrize("form", ["jsonl", pytest.param("parquet", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
 def test_a_run_that_is_killed_goes_on_to_the_same_bytes(tmp_path: Path, form: str) -> None:
     source, whole, output = tmp_path / "in.jsonl", tmp_path / f"whole.{form}", tmp_path / f"out.{form}"
     documents(source, 50_000)
@@ -782,6 +783,7 @@ def test_two_runs_do_not_share_an_output(tmp_path: Path) -> None:
 # ---- workers that die
 
 
+@pytest.mark.long
 def test_a_record_that_kills_its_worker_is_rejected(tmp_path: Path) -> None:
     """Each process may use few seconds of its core: for start and all records enough, but for one record
     that needs several times as many."""

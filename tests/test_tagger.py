@@ -202,6 +202,23 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
         yearmark.load(tmp_path)
 
 
+def test_threads_change_no_answer_and_lose_none() -> None:
+    texts = [f"{text} Room {k}. " * (1 + k % 40) for k in range(60) for text, _ in SENTENCES]
+    one = list(yearmark.load(threads=1).pipe(texts, batch_size=64))
+    for threads in (2, 3):
+        tagger = yearmark.load(threads=threads)
+        assert list(tagger.pipe(texts, batch_size=64)) == one
+        assert list(tagger.pipe(texts, batch_size=3)) == one
+        assert tagger(texts[0]) == one[0]
+        read = iter(texts)
+        assert next(tagger.pipe(read, batch_size=4)) == one[0]
+        assert len(list(read)) >= len(texts) - 8  # lazily
+        found = tagger.pipe([*texts[:10], 7], batch_size=5)  # type: ignore[list-item]
+        assert [next(found) for _ in range(10)] == one[:10]
+        with pytest.raises(TypeError, match="one of them is int"):
+            next(found)
+
+
 def test_the_reference_year_settles_short_years() -> None:
     text = "Meeting of 14 March '09 in Oslo."
     assert [y.value for y in yearmark.load(reference_year=1950)(text)] == ["1909"]

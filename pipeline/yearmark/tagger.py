@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,7 @@ from yearmark.words import Words
 from yearmark.year import Year
 
 Float = npt.NDArray[np.float32]
+Chunk = list[tuple[int, int, str]]  # number of the text, offset, segment
 
 FORMAT = 2  # of a model folder
 
@@ -49,14 +54,15 @@ class Tagger:
     The answer for a text depends on nothing but the text: not on the texts around it, their order
     or the batch. Years of a score below ``min_score`` are left out; the lower it is, the more are found
     and the more of them are wrong. ``reference_year`` settles the century of two-digit years that stand alone
-    (default: the current year). ``threads`` is how many the network may use; the answers are the same.
-    A second one gains little or up to a third, by the machine and its load; processes gain more.
+    (default: the current year). ``threads`` is how many it may use; the answers are the same. The others run
+    the network while this one reads on.
     """
 
     # In a run of the network, padding included, if segments allow: what stays in a core's cache. Four times
     # as many take a third longer.
     BATCH_TOKENS = 1_024
     CHUNK = 50_000  # characters of segments that are tokenized together
+    MOST_OPEN = 8  # chunks whose batches may wait for a thread: it bounds the memory of a long text
 
     def __init__(
         self,
@@ -83,12 +89,11 @@ class Tagger:
         self._reference_year = reference_year
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = threads
-        # threads that wait leave the core to others: a guest does not spin
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.intra_op_num_threads = 1
         self._network = onnxruntime.InferenceSession(
             folder / "model.onnx", options, providers=["CPUExecutionProvider"]
         )
+        self._others = ThreadPoolExecutor(threads - 1, "yearmark") if threads > 1 else None
 
     def __call__(self, text: str) -> list[Year]:
         """The years of one text, in order."""
@@ -100,7 +105,7 @@ class Tagger:
         return self._tag([text])[0]
 
     def pipe(self, texts: Iterable[str], batch_size: int = 256) -> Iterator[list[Year]]:
-        """The years of each text, lazily and in order; ``batch_size`` texts are read ahead.
+        """The years of each text, lazily and in order; ``batch_size`` texts are read ahead, or twice as many.
 
         The batch size has an effect on speed and memory, never on an answer.
         """
@@ -127,41 +132,68 @@ class Tagger:
         return {**batch, "years": years}
 
     def _pipe(self, texts: Iterator[str], batch_size: int) -> Iterator[list[Year]]:
+        begun: deque[_Begun] = deque()
         while pending := list(islice(texts, batch_size)):
-            for text in pending:
-                if not isinstance(text, str):
-                    raise TypeError(f"pipe takes texts of type str, but one of them is {type(text).__name__}")
-            yield from self._tag(pending)
+            try:
+                begun.append(self._begin_texts(pending))
+            except (TypeError, ValueError):
+                while begun:  # what was good before it
+                    yield from self._end_texts(begun.popleft())
+                raise
+            # the other threads have work left while this one ends the batch before
+            if len(begun) > (self._others is not None):
+                yield from self._end_texts(begun.popleft())
+        while begun:
+            yield from self._end_texts(begun.popleft())
 
     def _tag(self, texts: Sequence[str]) -> list[list[Year]]:
         """Segments of all the texts through the network, then values over whole texts."""
-        spans: list[list[tuple[int, int, float]]] = [[] for _ in texts]
-        chunk: list[tuple[int, int, str]] = []  # number of the text, offset, segment
+        return self._end_texts(self._begin_texts(texts))
+
+    def _begin_texts(self, texts: Sequence[str]) -> _Begun:
+        begun = _Begun(texts, [[] for _ in texts])
+        chunk: Chunk = []
         size = 0
         for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"pipe takes texts of type str, but one of them is {type(text).__name__}")
             _refuse_surrogates(text)
             for start, end in segments_with_numbers(text):
                 chunk.append((number, start, text[start:end]))
                 size += end - start
                 if size > self.CHUNK:
-                    self._tag_segments(chunk, spans)
+                    begun.chunks.append((chunk, *self._begin(chunk)))
                     chunk, size = [], 0
+                    if len(begun.chunks) == self.MOST_OPEN:
+                        self._finish(begun)
         if chunk:
-            self._tag_segments(chunk, spans)
-        return [self._years(text, own) for text, own in zip(texts, spans, strict=True)]
+            begun.chunks.append((chunk, *self._begin(chunk)))
+        return begun
 
-    def _tag_segments(
-        self, chunk: list[tuple[int, int, str]], spans: list[list[tuple[int, int, float]]]
-    ) -> None:
-        """Add the spans (start, end, score) found in segments to those of their texts."""
+    def _end_texts(self, begun: _Begun) -> list[list[Year]]:
+        self._finish(begun)
+        return [self._years(text, own) for text, own in zip(begun.texts, begun.spans, strict=True)]
+
+    def _begin(self, chunk: Chunk) -> tuple[Tokens, _Outputs]:
         tokens = self._reader([segment for _, _, segment in chunk])
-        logits, rows = self.logits(tokens)
-        first = np.ones(len(rows), bool)
-        first[1:] = tokens.segment[rows[1:]] != tokens.segment[rows[:-1]]
-        starts, ends, _, scores = tags.decode(logits, tokens.begins[rows], first, self._min_score)
-        for a, b, score in zip(rows[starts], rows[ends - 1], scores, strict=True):
-            number, offset, _ = chunk[tokens.segment[a]]
-            spans[number].append((offset + int(tokens.start[a]), offset + int(tokens.end[b]), float(score)))
+        return tokens, self._outputs(tokens)
+
+    def _finish(self, begun: _Begun) -> None:
+        """Add the spans (start, end, score) found in segments to those of their texts."""
+        for *_, outputs in reversed(
+            begun.chunks
+        ):  # from the end, while other threads go on from the beginning
+            outputs.finish()
+        for chunk, tokens, outputs in begun.chunks:
+            rows = outputs.rows
+            first = np.ones(len(rows), bool)
+            first[1:] = tokens.segment[rows[1:]] != tokens.segment[rows[:-1]]
+            starts, ends, _, scores = tags.decode(outputs.logits, tokens.begins[rows], first, self._min_score)
+            for a, b, score in zip(rows[starts], rows[ends - 1], scores, strict=True):
+                number, offset, _ = chunk[tokens.segment[a]]
+                span = (offset + int(tokens.start[a]), offset + int(tokens.end[b]), float(score))
+                begun.spans[number].append(span)
+        begun.chunks.clear()
 
     def _years(self, text: str, spans: list[tuple[int, int, float]]) -> list[Year]:
         named = values(text, [span[:2] for span in spans], self._eras, self._reference_year)
@@ -173,8 +205,16 @@ class Tagger:
     def logits(self, tokens: Tokens) -> tuple[Float, Int]:
         """The network's outputs (M, K) for the tokens of segments where a year may begin.
 
-        The second array (M,) says which tokens those are. Segments of like length run together;
-        padding is masked by the network itself.
+        The second array (M,) says which tokens those are.
+        """
+        outputs = self._outputs(tokens)
+        outputs.finish()
+        return outputs.logits, outputs.rows
+
+    def _outputs(self, tokens: Tokens) -> _Outputs:
+        """The same, begun: segments of like length run together, in batches for any thread.
+
+        Padding is masked by the network itself.
         """
         bounds = np.searchsorted(tokens.segment, np.arange(tokens.segment[-1] + 2 if len(tokens) else 1))
         wanted = np.unique(tokens.segment[tokens.begins])
@@ -182,10 +222,8 @@ class Tagger:
         rows = np.flatnonzero(np.isin(tokens.segment, wanted)).astype(np.int32)
         targets = np.cumsum(lengths) - lengths  # where each segment's outputs begin
         out = np.empty((len(rows), 1 + 2 * len(self.labels)), np.float32)
-        order = np.argsort(lengths, kind="stable")[::-1]
-        while len(order):
-            count = max(1, self.BATCH_TOKENS // int(lengths[order[0]]))
-            batch, order = order[:count], order[count:]
+
+        def run(batch: npt.NDArray[np.intp]) -> None:
             steps = np.arange(lengths[batch[0]])
             real = steps < lengths[batch, None]  # (B, T)
             features = tokens.features[np.where(real, starts[batch, None] + steps, 0)]
@@ -193,7 +231,44 @@ class Tagger:
             inputs = {"features": features, "lengths": lengths[batch].astype(np.int32)}
             (result,) = self._network.run(["years"], inputs)
             out[(targets[batch, None] + steps)[real]] = result[real]
-        return out, rows
+
+        order = np.argsort(lengths, kind="stable")[::-1]
+        jobs = []
+        while len(order):
+            count = max(1, self.BATCH_TOKENS // int(lengths[order[0]]))
+            batch, order = order[:count], order[count:]
+            job = partial(run, batch)
+            jobs.append((self._others.submit(job) if self._others else None, job))
+        return _Outputs(out, rows, jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """Texts with the spans that were found in them, and chunks of segments whose outputs are to come."""
+
+    texts: Sequence[str]
+    spans: list[list[tuple[int, int, float]]]
+    chunks: list[tuple[Chunk, Tokens, _Outputs]] = field(default_factory=list)
+
+
+class _Outputs:
+    """The network's outputs, of which some may be to come: each batch is run by who is free first."""
+
+    def __init__(
+        self, logits: Float, rows: Int, jobs: Sequence[tuple[Future[None] | None, Callable[[], None]]]
+    ) -> None:
+        self.logits = logits
+        self.rows = rows
+        self._jobs = jobs
+
+    def finish(self) -> None:
+        """Run what no other thread has begun, and wait for the rest."""
+        for future, job in reversed(self._jobs):
+            if future is None or future.cancel():
+                job()
+        for future, _ in self._jobs:
+            if future is not None and not future.cancelled():
+                future.result()
 
 
 def _refuse_surrogates(text: str) -> None:
