@@ -11,7 +11,6 @@ import lzma
 import os
 import random
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -1009,7 +1008,7 @@ def idle() -> float:
 
 @pytest.mark.long
 def test_two_workers_against_one(tmp_path: Path) -> None:
-    """In one pair of runs at least; cores that others use tell nothing."""
+    """The median of three pairs, each side by side in time; a core that others use tells nothing."""
     corpus = Path(__file__).parents[2] / "shared/corpora/silver.jsonl"
     if not corpus.is_file():
         pytest.skip("the silver corpus is not here")
@@ -1017,21 +1016,12 @@ def test_two_workers_against_one(tmp_path: Path) -> None:
         pytest.skip("it takes two idle cores")
     source = tmp_path / "in.jsonl"
     source.write_bytes(corpus.read_bytes() * 10)
-    ratios, shares = [], []
-    while len(ratios) < 5 and max(ratios, default=0) < 1.7:
+    ratios = []
+    for _ in range(3):
         seconds = []
         for workers in (1, 2):
-            used, began = cpu_seconds(), time.perf_counter()
+            began = time.perf_counter()
             assert ended(start(source, "-o", tmp_path / "out.jsonl", "--force", "--workers", workers))[0] == 0
             seconds.append(time.perf_counter() - began)
-        shares.append((cpu_seconds() - used) / seconds[1] / 2)
         ratios.append(seconds[0] / seconds[1])
-    if max(ratios) < 1.7 and max(shares) < 0.9:
-        pytest.skip(f"others used the cores: {shares}")
-    assert max(ratios) >= 1.7, (ratios, shares)
-
-
-def cpu_seconds() -> float:
-    """What the processes that have ended have used."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    assert sorted(ratios)[1] >= 1.7, ratios
