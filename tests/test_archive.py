@@ -710,6 +710,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(tmp_path: Path, form: st
     assert not list(tmp_path.glob("*.yearmark-run"))
 
 
+@pytest.mark.long
 def test_ctrl_c_other_settings_and_a_full_disk(tmp_path: Path) -> None:
     source, output = tmp_path / "in.jsonl", tmp_path / "out.csv"
     documents(source, 50_000)
