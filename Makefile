@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check data train bench bench-compare bench-accuracy bench-position report clean
+.PHONY: help setup demo test test-all check data train bench bench-compare bench-accuracy bench-position bench-timexes report clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -56,6 +56,9 @@ bench-accuracy: .venv/.bench ## Score this tool and its peers, to docs/accuracy
 
 bench-position: .venv/.bench ## Tag sentences alone and in neutral text, to docs/invariance/published.json
 	$(BIN)/python benchmarks/position.py
+
+bench-timexes: $(STAMP) ## Cross-validate the time expressions, to docs/accuracy (20 minutes)
+	$(BIN)/python benchmarks/timexes.py
 
 GOLD := $(wildcard ../shared/corpora/years-en.dev.jsonl ../shared/corpora/years-ko.dev.jsonl)
 

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yearmark.tagger import Tagger, load
+    from yearmark.timex import Timex
     from yearmark.year import Year
 
-__all__ = ["Tagger", "Year", "load"]
+__all__ = ["Tagger", "Timex", "Year", "load"]
 __version__ = "0.1.0"
 
-_HOMES = {"Tagger": "yearmark.tagger", "load": "yearmark.tagger", "Year": "yearmark.year"}
+_HOMES = {
+    "Tagger": "yearmark.tagger",
+    "load": "yearmark.tagger",
+    "Timex": "yearmark.timex",
+    "Year": "yearmark.year",
+}
 
 
 def __getattr__(name: str) -> Any:

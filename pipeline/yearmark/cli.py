@@ -89,6 +89,18 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--reference-year", type=int, help="Settles the century of '09; default: this year.")
 @click.option(
+    "--layers",
+    default="years",
+    show_default=True,
+    metavar="NAMES",
+    help="Such as years,timexes: in jsonl, timeml.",
+)
+@click.option(
+    "--reference-date",
+    metavar="DATE|FIELD",
+    help="From which 'last week' is counted: 2009-03-14, or the field that holds it.",
+)
+@click.option(
     "--threads", type=click.IntRange(1), default=1, show_default=True, help="Of a worker's network."
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes; default: the cores that it may use.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import tempfile
 import warnings
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from itertools import chain, groupby
@@ -22,6 +23,7 @@ from spacy.util import minibatch, registry
 
 from yearmark.files import MODEL_FILES
 from yearmark.tagger import Tagger, load
+from yearmark.timex import Timex
 from yearmark.year import Year
 
 if TYPE_CHECKING:
@@ -32,13 +34,14 @@ if TYPE_CHECKING:
 OVERLAPS = ("keep", "replace", "split")
 ALIGNMENT_MODES = ("strict", "contract", "expand")
 _STORE = "yearmark"  # the key of doc.user_data under which the years stand
+_TIMEXES = "yearmark_timexes"  # and the time expressions
 
 ScorerFunction = Callable[..., dict[str, Any]]
 
 
 @Language.factory(
     "yearmark",
-    assigns=["doc.spans", "doc._.years", "span._.years", "span._.year"],
+    assigns=["doc.spans", "doc._.years", "span._.years", "span._.year", "span._.timex_value"],
     default_config={"scorer": {"@scorers": "yearmark.years_scorer.v1"}},
     default_score_weights={"years_f": 1.0, "years_p": 0.0, "years_r": 0.0},
 )
@@ -54,6 +57,8 @@ def make_yearmark(
     overlap: str = "keep",
     alignment_mode: str = "expand",
     batch_size: int = 256,
+    layers: list[str] = ["years"],  # noqa: B006 (spaCy copies its configuration)
+    reference_date: str | None = None,
 ) -> Yearmark:
     """The factory that spaCy finds by its entry point. The settings are those of `Yearmark`."""
     return Yearmark(
@@ -67,6 +72,8 @@ def make_yearmark(
         overlap=overlap,
         alignment_mode=alignment_mode,
         batch_size=batch_size,
+        layers=layers,
+        reference_date=reference_date,
     )
 
 
@@ -83,6 +90,10 @@ class Yearmark(Pipe):
     ``contract`` it to whole tokens, or ``strict``: no span. With ``set_ents`` the spans become entities
     too; where one stands already, ``overlap`` says whether to ``keep`` it, ``replace`` it or ``split`` it
     around the year. At most ``batch_size`` documents are tagged together.
+
+    With ``layers`` of ``["years", "timexes"]`` the time expressions are marked too: ``doc.spans["timexes"]``,
+    each with its TIMEX3 type as label and its value as ``span._.timex_value``, which counts "last week"
+    from ``reference_date`` (ISO 8601). Those that share a token share a span, of the first one's type.
     """
 
     model: FineTuner | None
@@ -101,6 +112,8 @@ class Yearmark(Pipe):
         overlap: str = "keep",
         alignment_mode: str = "expand",
         batch_size: int = 256,
+        layers: Sequence[str] = ("years",),
+        reference_date: str | None = None,
     ) -> None:
         _require(bool(spans_key), "spans_key", spans_key, "a key of doc.spans, such as 'years'")
         _require(bool(label), "label", label, "a label, such as 'YEAR'")
@@ -109,6 +122,13 @@ class Yearmark(Pipe):
         modes = f"one of {', '.join(ALIGNMENT_MODES)}"
         _require(alignment_mode in ALIGNMENT_MODES, "alignment_mode", alignment_mode, modes)
         _require(batch_size >= 1, "batch_size", batch_size, "1 or more")
+        some = sorted(set(layers)) in (["years"], ["timexes", "years"])
+        _require(some, "layers", layers, "['years'] or ['years', 'timexes']")
+        try:
+            self._date = datetime.date.fromisoformat(reference_date) if reference_date else None
+        except ValueError:
+            _require(False, "reference_date", reference_date, "a date of ISO 8601, such as '2009-03-14'")
+        self.layers = list(layers)
         self.name = name
         self.scorer = scorer
         self.spans_key = spans_key
@@ -146,19 +166,27 @@ class Yearmark(Pipe):
             else:
                 yield from docs
 
-    def predict(self, docs: Sequence[Doc]) -> list[list[Year]]:
-        """The years of each document, which is not modified."""
-        return list(self.tagger.pipe([doc.text for doc in docs], self.batch_size))
+    def predict(self, docs: Sequence[Doc]) -> list[Mapping[str, Sequence[Any]]]:
+        """The years of each document, and what other layers it has; the document is not modified."""
+        texts = [doc.text for doc in docs]
+        dates = [self._date] * len(docs)
+        found = self.tagger.pipe_layers(texts, self.layers, reference_dates=dates, batch_size=self.batch_size)
+        return list(found)
 
-    def set_annotations(self, docs: Sequence[Doc], years: Sequence[Sequence[Year]]) -> None:
-        """Write the years of each document into it."""
+    def set_annotations(self, docs: Sequence[Doc], found: Sequence[Mapping[str, Sequence[Any]]]) -> None:
+        """Write what was found in each document into it."""
         lost = 0
-        for doc, found in zip(docs, years, strict=True):
+        for doc, layers in zip(docs, found, strict=True):
             # plain values: spaCy serializes them with the document
-            doc.user_data[_STORE] = [(y.start, y.end, y.text, y.value, y.score) for y in found]
-            spans, unaligned = self._align(doc, found)
+            doc.user_data[_STORE] = [(y.start, y.end, y.text, y.value, y.score) for y in layers["years"]]
+            spans, unaligned = self._align(doc, layers["years"])
             lost += unaligned
             doc.spans[self.spans_key] = spans
+            if "timexes" in layers:
+                doc.user_data[_TIMEXES] = [
+                    (t.start, t.end, t.text, t.value, t.score, t.type) for t in layers["timexes"]
+                ]
+                doc.spans["timexes"], _ = self._align(doc, layers["timexes"])
             if self.set_ents and spans:
                 doc.ents = tuple(self._entities(doc, spans))
         if lost and not self._has_warned:
@@ -170,16 +198,17 @@ class Yearmark(Pipe):
                 stacklevel=2,
             )
 
-    def _align(self, doc: Doc, years: Iterable[Year]) -> tuple[list[Span], int]:
-        """The years as disjoint spans of tokens, in order, and how many have none."""
+    def _align(self, doc: Doc, found: Iterable[Year | Timex]) -> tuple[list[Span], int]:
+        """What was found as disjoint spans of tokens, in order, and how many have none."""
         spans: list[Span] = []
         lost = 0
-        for year in years:
-            span = doc.char_span(year.start, year.end, self.label, alignment_mode=self.alignment_mode)
+        for one in found:
+            label = one.type if isinstance(one, Timex) else self.label
+            span = doc.char_span(one.start, one.end, label, alignment_mode=self.alignment_mode)
             if span is None:
                 lost += 1
             elif spans and span.start < spans[-1].end:
-                spans[-1] = Span(doc, spans[-1].start, max(span.end, spans[-1].end), self.label)
+                spans[-1] = Span(doc, spans[-1].start, max(span.end, spans[-1].end), spans[-1].label)
             else:
                 spans.append(span)
         return spans, lost
@@ -367,9 +396,9 @@ def _years(rows: Iterable[Sequence[Any]]) -> list[Year]:
     return [Year(*row) for row in rows]
 
 
-def _rows_in(span: Span) -> list[Sequence[Any]]:
-    """The stored years that overlap a span; they are in order and disjoint."""
-    rows = span.doc.user_data.get(_STORE, [])
+def _rows_in(span: Span, store: str = _STORE) -> list[Sequence[Any]]:
+    """What is stored of a layer that overlaps a span; it is in order and disjoint."""
+    rows = span.doc.user_data.get(store, [])
     first = bisect_right(rows, span.start_char, key=lambda row: row[1])
     last = bisect_right(rows, span.end_char - 1, key=lambda row: row[0])
     return rows[first:last]  # type: ignore[no-any-return]
@@ -403,6 +432,12 @@ def _span_score(span: Span) -> float | None:
     return score
 
 
+def _span_timex_value(span: Span) -> str | None:
+    rows = _rows_in(span, _TIMEXES)
+    value: str | None = rows[0][3] if rows else None
+    return value
+
+
 def set_extensions() -> None:
     """Define ``doc._.years`` and the attributes of spans, as every component does.
 
@@ -413,6 +448,7 @@ def set_extensions() -> None:
     _set_extension(Span, "year", _span_year)
     _set_extension(Span, "year_value", _span_value)
     _set_extension(Span, "year_score", _span_score)
+    _set_extension(Span, "timex_value", _span_timex_value)
 
 
 def _set_extension(owner: type[Doc] | type[Span], name: str, getter: Callable[[Any], Any]) -> None:

@@ -6,12 +6,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 from spacy.attrs import ID, IDX, LENGTH, SPACY
 
+from yearmark.cues import Cues
 from yearmark.numerals import NUMBER_WORDS, Eras
 from yearmark.tokenizer import SINO, make_tokenizer
 from yearmark.words import Words
@@ -30,8 +32,8 @@ _ENDING = re.compile(
 )
 
 # What a token can do in the name of a year; bits of a lexeme's role.
-DIGITS, DIGIT, WORD, BIG_WORD, SINO_WORD, COUNTER, ERA, APOSTROPHE, HYPHEN, COMMA = (
-    1 << bit for bit in range(10)
+DIGITS, DIGIT, WORD, BIG_WORD, SINO_WORD, COUNTER, ERA, APOSTROPHE, HYPHEN, COMMA, CUE = (
+    1 << bit for bit in range(11)
 )
 
 COLUMNS = ("norm", "stem", "prefix", "suffix", "start", "shape", "word", "gap")
@@ -46,7 +48,7 @@ class Tokens:
     """The tokens of several segments one behind the other, N in all.
 
     ``segment`` says of which segment each is; offsets count characters of its segment.
-    ``begins`` says which of them may be the first of a year.
+    ``begins`` says which of them may be the first of a year, ``cues`` which are cues of time (see `Cues`).
     """
 
     segment: Int  # (N,)
@@ -54,6 +56,7 @@ class Tokens:
     end: Int  # (N,)
     features: Int  # (N, F), F = len(COLUMNS)
     begins: Bool  # (N,)
+    cues: Bool  # (N,)
 
     def __len__(self) -> int:
         return len(self.start)
@@ -63,16 +66,17 @@ class Reader:
     """Reads segments into features. Hashes are cached with spaCy's lexemes, by the bulk.
 
     ``sizes`` is the number of rows of each hashed table, by column; ``eras`` the eras it knows, ``words``
-    the words that have vectors.
+    the words that have vectors, ``cues`` the cues of time.
     """
 
     # spaCy keeps every lexeme it ever saw; beyond this many the cache starts afresh
     MOST_LEXEMES = 400_000
 
-    def __init__(self, sizes: dict[str, int], eras: Eras, words: Words) -> None:
+    def __init__(self, sizes: dict[str, int], eras: Eras, words: Words, cues: Cues | None = None) -> None:
         self.sizes = sizes
         self.eras = eras
         self.words = words
+        self.cues = cues or Cues(())
         self._forget()
 
     def _forget(self) -> None:
@@ -85,7 +89,8 @@ class Reader:
         if self._count == len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
         columns = lexeme_features(token, self.sizes, self.eras, self.words)
-        self._rows[self._count] = (*columns, role(token, self.eras))
+        cue = CUE if token in self.cues else 0
+        self._rows[self._count] = (*columns, role(token, self.eras) | cue)
         self._count += 1
         return self._count - 1
 
@@ -106,7 +111,42 @@ class Reader:
         features[1:, -1] = found[:-1, 3]  # 1: a space before
         features[first, -1] = 2  # nothing before
         start = found[:, 1] - offsets[segment].astype(np.int32)
-        return Tokens(segment, start, start + found[:, 2], features, may_begin(roles, first))
+        begins = may_begin(roles, first)
+        return Tokens(segment, start, start + found[:, 2], features, begins, roles & CUE != 0)
+
+
+def without_particle(token: str) -> int:
+    """The length of a Korean word less the particle or copula it ends in; of another word, its length.
+
+    The particle belongs to the sentence and not to the time expression: 지난해|까지.
+    """
+    return len(_ENDING.sub("", token)) if "가" <= token[0] <= "힣" else len(token)
+
+
+class Bearing(Protocol):
+    """Tokens of which one knows which may begin a year and which are cues of time."""
+
+    @property
+    def begins(self) -> Bool: ...
+
+    @property
+    def cues(self) -> Bool: ...
+
+
+def bearers(tokens: Bearing, layer: str) -> tuple[Bool, Bool]:
+    """The tokens (N,) that may be the first of a layer's span, and those of which every span holds one.
+
+    A segment without any of the second has no span. A year begins with such a token, a time expression
+    holds a cue; of other layers nothing is known.
+    """
+    every = np.ones(len(tokens.cues), bool)
+    match layer:
+        case "years":
+            return tokens.begins, tokens.begins
+        case "timexes":
+            return every, tokens.cues
+        case _:
+            return every, every
 
 
 def lexeme_features(token: str, sizes: dict[str, int], eras: Eras, words: Words) -> tuple[int, ...]:

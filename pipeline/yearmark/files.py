@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-MODEL_FILES = ("config.json", "eras.toml", "words.tsv", "model.onnx")
+MODEL_FILES = ("config.json", "eras.toml", "cues.txt", "words.tsv", "model.onnx")
 
 
 def model_folder(model: str | Path | None) -> Path:

@@ -1,15 +1,16 @@
-"""The tagger: a model folder made into a function from texts to years."""
+"""The tagger: a model folder made into a function from texts to years and other layers of spans."""
 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,24 @@ import numpy.typing as npt
 import onnxruntime
 
 from yearmark import tags
-from yearmark.features import Int, Reader, Tokens
+from yearmark.cues import Cues
+from yearmark.features import Int, Reader, Tokens, bearers, without_particle
 from yearmark.files import model_folder
 from yearmark.gate import segments_with_numbers
 from yearmark.numerals import Eras
+from yearmark.segments import segments
+from yearmark.timex import Timex
 from yearmark.value import values
 from yearmark.words import Words
 from yearmark.year import Year
 
 Float = npt.NDArray[np.float32]
 Chunk = list[tuple[int, int, str]]  # number of the text, offset, segment
+Found = tuple[int, int, str, float]  # start, end, label, score
+Text = tuple[str, datetime.date | None]  # with its reference date
 
-FORMAT = 2  # of a model folder
+FORMAT = 3  # of a model folder
+YEARS = ("years",)
 
 
 def load(
@@ -82,9 +89,15 @@ class Tagger:
                 f"{folder}/config.json has format {config.get('format')!r}; "
                 f"this version of yearmark reads format {FORMAT}. Train the model again with it."
             )
-        self.labels: list[str] = config["labels"]["years"]
+        self.labels: dict[str, list[str]] = config["labels"]
+        self._powers: dict[str, float] = config["score_powers"]
         self._eras = Eras.read(folder / "eras.toml")
-        self._reader = Reader(config["table_rows"], self._eras, Words.read(folder / "words.tsv"))
+        self._reader = Reader(
+            config["table_rows"],
+            self._eras,
+            Words.read(folder / "words.tsv"),
+            Cues.read(folder / "cues.txt"),
+        )
         self._min_score = min_score
         self._reference_year = reference_year
         options = onnxruntime.SessionOptions()
@@ -102,7 +115,39 @@ class Tagger:
                 f"a tagger is called with one str, not {type(text).__name__}; "
                 "for several texts use tagger.pipe(texts)"
             )
-        return self._tag([text])[0]
+        return self._tag([(text, None)], self._known(YEARS))[0]["years"]
+
+    def tag(
+        self,
+        text: str,
+        layers: Sequence[str] | None = None,
+        *,
+        reference_date: datetime.date | None = None,
+    ) -> dict[str, list[Any]]:
+        """The spans of one text by layer, in order: of ``layers``, or of every layer that the model has.
+
+        ``years`` are `Year`s; other layers, such as ``timexes``, are `Timex`es. ``reference_date`` is the day
+        from which "last Monday" is counted. What a layer holds does not depend on the others asked for.
+        Raises ValueError at a layer that the model lacks.
+        """
+        return self._tag([(text, reference_date)], self._known(layers))[0]
+
+    def pipe_layers(
+        self,
+        texts: Iterable[str],
+        layers: Sequence[str] | None = None,
+        *,
+        reference_dates: Iterable[datetime.date | None] | None = None,
+        batch_size: int = 256,
+    ) -> Iterator[dict[str, list[Any]]]:
+        """What `tag` gives of each text, lazily and in order; ``reference_dates`` are the texts' own."""
+        dates = repeat(None) if reference_dates is None else reference_dates
+        return self._pipe(zip(texts, dates, strict=False), batch_size, self._known(layers))
+
+    def _known(self, layers: Sequence[str] | None) -> tuple[str, ...]:
+        if unknown := [layer for layer in layers or () if layer not in self.labels]:
+            raise ValueError(f"the model has no layer {unknown[0]!r}, only {', '.join(self.labels)}")
+        return tuple(self.labels) if layers is None else tuple(dict.fromkeys(layers))
 
     def pipe(self, texts: Iterable[str], batch_size: int = 256) -> Iterator[list[Year]]:
         """The years of each text, lazily and in order; ``batch_size`` texts are read ahead, or twice as many.
@@ -113,13 +158,17 @@ class Tagger:
             raise TypeError("pipe takes an iterable of texts, not one str; use tagger(text)")
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
-        return self._pipe(iter(texts), batch_size)
+        return (
+            found["years"] for found in self._pipe(zip(texts, repeat(None)), batch_size, self._known(YEARS))
+        )
 
-    def map_batch(self, batch: Mapping[str, Any], text_field: str = "text") -> dict[str, Any]:
-        """A batch of columns with one more, ``years``: for each text a list of years as dicts.
+    def map_batch(
+        self, batch: Mapping[str, Any], text_field: str = "text", layers: Sequence[str] = YEARS
+    ) -> dict[str, Any]:
+        """A batch of columns with one more for each layer, ``years``: for each text a list of spans as dicts.
 
         This is what `datasets.Dataset.map`, Ray Data's ``map_batches`` and Spark's ``mapInPandas`` call, and
-        what `yearmark tag` does with the records that it has read. A text that is None has no years.
+        what `yearmark tag` does with the records that it has read. A text that is None has none.
         Raises KeyError where there is no column ``text_field``.
         """
         if text_field not in batch:
@@ -128,14 +177,20 @@ class Tagger:
                 "name the column of the text: map_batch(batch, text_field=...)"
             )
         texts = ("" if text is None else text for text in batch[text_field])
-        years = [[dataclasses.asdict(year) for year in found] for found in self.pipe(texts)]
-        return {**batch, "years": years}
+        tagged = list(self.pipe_layers(texts, layers))
+        columns = {
+            layer: [[dataclasses.asdict(span) for span in found[layer]] for found in tagged]
+            for layer in layers
+        }
+        return {**batch, **columns}
 
-    def _pipe(self, texts: Iterator[str], batch_size: int) -> Iterator[list[Year]]:
+    def _pipe(
+        self, texts: Iterator[Text], batch_size: int, layers: tuple[str, ...]
+    ) -> Iterator[dict[str, list[Any]]]:
         begun: deque[_Begun] = deque()
         while pending := list(islice(texts, batch_size)):
             try:
-                begun.append(self._begin_texts(pending))
+                begun.append(self._begin_texts(pending, layers))
             except (TypeError, ValueError):
                 while begun:  # what was good before it
                     yield from self._end_texts(begun.popleft())
@@ -146,40 +201,49 @@ class Tagger:
         while begun:
             yield from self._end_texts(begun.popleft())
 
-    def _tag(self, texts: Sequence[str]) -> list[list[Year]]:
+    def _tag(self, texts: Sequence[Text], layers: tuple[str, ...]) -> list[dict[str, list[Any]]]:
         """Segments of all the texts through the network, then values over whole texts."""
-        return self._end_texts(self._begin_texts(texts))
+        return self._end_texts(self._begin_texts(texts, layers))
 
-    def _begin_texts(self, texts: Sequence[str]) -> _Begun:
-        begun = _Begun(texts, [[] for _ in texts])
+    def _begin_texts(self, texts: Sequence[Text], layers: tuple[str, ...]) -> _Begun:
+        begun = _Begun(texts, layers, {layer: [[] for _ in texts] for layer in layers})
+        gate = segments_with_numbers if layers == YEARS else segments
         chunk: Chunk = []
         size = 0
-        for number, text in enumerate(texts):
+        for number, (text, _) in enumerate(texts):
             if not isinstance(text, str):
                 raise TypeError(f"pipe takes texts of type str, but one of them is {type(text).__name__}")
             _refuse_surrogates(text)
-            for start, end in segments_with_numbers(text):
+            for start, end in gate(text):
                 chunk.append((number, start, text[start:end]))
                 size += end - start
                 if size > self.CHUNK:
-                    begun.chunks.append((chunk, *self._begin(chunk)))
+                    begun.chunks.append((chunk, *self._begin(chunk, layers)))
                     chunk, size = [], 0
                     if len(begun.chunks) == self.MOST_OPEN:
                         self._finish(begun)
         if chunk:
-            begun.chunks.append((chunk, *self._begin(chunk)))
+            begun.chunks.append((chunk, *self._begin(chunk, layers)))
         return begun
 
-    def _end_texts(self, begun: _Begun) -> list[list[Year]]:
+    def _end_texts(self, begun: _Begun) -> list[dict[str, list[Any]]]:
         self._finish(begun)
-        return [self._years(text, own) for text, own in zip(begun.texts, begun.spans, strict=True)]
+        return [
+            {
+                layer: self._years(text, begun.spans[layer][number])
+                if layer == "years"
+                else self._timexes(text, begun.spans[layer][number], date)
+                for layer in begun.layers
+            }
+            for number, (text, date) in enumerate(begun.texts)
+        ]
 
-    def _begin(self, chunk: Chunk) -> tuple[Tokens, _Outputs]:
+    def _begin(self, chunk: Chunk, layers: tuple[str, ...]) -> tuple[Tokens, _Outputs]:
         tokens = self._reader([segment for _, _, segment in chunk])
-        return tokens, self._outputs(tokens)
+        return tokens, self._outputs(tokens, layers)
 
     def _finish(self, begun: _Begun) -> None:
-        """Add the spans (start, end, score) found in segments to those of their texts."""
+        """Add what was found in segments to the spans of their texts."""
         for *_, outputs in reversed(
             begun.chunks
         ):  # from the end, while other threads go on from the beginning
@@ -188,18 +252,34 @@ class Tagger:
             rows = outputs.rows
             first = np.ones(len(rows), bool)
             first[1:] = tokens.segment[rows[1:]] != tokens.segment[rows[:-1]]
-            starts, ends, _, scores = tags.decode(outputs.logits, tokens.begins[rows], first, self._min_score)
-            for a, b, score in zip(rows[starts], rows[ends - 1], scores, strict=True):
-                number, offset, _ = chunk[tokens.segment[a]]
-                span = (offset + int(tokens.start[a]), offset + int(tokens.end[b]), float(score))
-                begun.spans[number].append(span)
+            for layer, logits in outputs.logits.items():
+                begins, holds = bearers(tokens, layer)
+                starts, ends, labels, scores = tags.decode(
+                    logits, first, begins[rows], holds[rows], self._min_score, self._powers[layer]
+                )
+                for a, b, label, score in zip(rows[starts], rows[ends - 1], labels, scores, strict=True):
+                    number, offset, segment = chunk[tokens.segment[a]]
+                    start, last, end = int(tokens.start[a]), int(tokens.start[b]), int(tokens.end[b])
+                    if layer == "timexes":
+                        end = last + without_particle(segment[last:end])
+                    span = (offset + start, offset + end)
+                    begun.spans[layer][number].append((*span, self.labels[layer][label], float(score)))
         begun.chunks.clear()
 
-    def _years(self, text: str, spans: list[tuple[int, int, float]]) -> list[Year]:
+    def _years(self, text: str, spans: list[Found]) -> list[Year]:
         named = values(text, [span[:2] for span in spans], self._eras, self._reference_year)
         return [
             Year(start, end, text[start:end], value, round(score, 4))
-            for (start, end, score), value in zip(spans, named, strict=True)
+            for (start, end, _, score), value in zip(spans, named, strict=True)
+        ]
+
+    def _timexes(self, text: str, spans: list[Found], date: datetime.date | None) -> list[Timex]:
+        from yearmark.timex_value import timex_values  # dateutil is loaded for this layer alone
+
+        named = timex_values(text, [span[:3] for span in spans], self._eras, self._reference_year, date)
+        return [
+            Timex(start, end, text[start:end], label, value, round(score, 4))
+            for (start, end, label, score), value in zip(spans, named, strict=True)
         ]
 
     def logits(self, tokens: Tokens) -> tuple[Float, Int]:
@@ -207,21 +287,27 @@ class Tagger:
 
         The second array (M,) says which tokens those are.
         """
-        outputs = self._outputs(tokens)
+        outputs = self._outputs(tokens, YEARS)
         outputs.finish()
-        return outputs.logits, outputs.rows
+        return outputs.logits["years"], outputs.rows
 
-    def _outputs(self, tokens: Tokens) -> _Outputs:
-        """The same, begun: segments of like length run together, in batches for any thread.
+    def _outputs(self, tokens: Tokens, layers: tuple[str, ...]) -> _Outputs:
+        """The outputs by layer, begun: segments of like length run together, in batches for any thread.
 
-        Padding is masked by the network itself.
+        Only those that may bear a span of one of the layers are run. Padding is masked by the network itself.
         """
         bounds = np.searchsorted(tokens.segment, np.arange(tokens.segment[-1] + 2 if len(tokens) else 1))
-        wanted = np.unique(tokens.segment[tokens.begins])
+        bearing = np.zeros(len(tokens), bool)
+        for layer in layers:
+            bearing |= bearers(tokens, layer)[1]
+        wanted = np.unique(tokens.segment[bearing])
         starts, lengths = bounds[wanted], bounds[wanted + 1] - bounds[wanted]
         rows = np.flatnonzero(np.isin(tokens.segment, wanted)).astype(np.int32)
         targets = np.cumsum(lengths) - lengths  # where each segment's outputs begin
-        out = np.empty((len(rows), 1 + 2 * len(self.labels)), np.float32)
+        out = {
+            layer: np.empty((len(rows), len(tags.tag_names(self.labels[layer]))), np.float32)
+            for layer in layers
+        }
 
         def run(batch: npt.NDArray[np.intp]) -> None:
             steps = np.arange(lengths[batch[0]])
@@ -229,8 +315,9 @@ class Tagger:
             features = tokens.features[np.where(real, starts[batch, None] + steps, 0)]
             features[~real] = 0
             inputs = {"features": features, "lengths": lengths[batch].astype(np.int32)}
-            (result,) = self._network.run(["years"], inputs)
-            out[(targets[batch, None] + steps)[real]] = result[real]
+            places = (targets[batch, None] + steps)[real]
+            for layer, result in zip(layers, self._network.run(list(layers), inputs), strict=True):
+                out[layer][places] = result[real]
 
         order = np.argsort(lengths, kind="stable")[::-1]
         jobs = []
@@ -244,18 +331,22 @@ class Tagger:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """Texts with the spans that were found in them, and chunks of segments whose outputs are to come."""
+    """Texts with the spans found in them by layer, and chunks of segments whose outputs are to come."""
 
-    texts: Sequence[str]
-    spans: list[list[tuple[int, int, float]]]
+    texts: Sequence[Text]
+    layers: tuple[str, ...]
+    spans: dict[str, list[list[Found]]]
     chunks: list[tuple[Chunk, Tokens, _Outputs]] = field(default_factory=list)
 
 
 class _Outputs:
-    """The network's outputs, of which some may be to come: each batch is run by who is free first."""
+    """The network's outputs by layer, of which some are to come: each batch is run by who is free first."""
 
     def __init__(
-        self, logits: Float, rows: Int, jobs: Sequence[tuple[Future[None] | None, Callable[[], None]]]
+        self,
+        logits: dict[str, Float],
+        rows: Int,
+        jobs: Sequence[tuple[Future[None] | None, Callable[[], None]]],
     ) -> None:
         self.logits = logits
         self.rows = rows

@@ -32,44 +32,51 @@ def encode(spans: Iterable[Span], length: int, labels: Sequence[str]) -> list[in
 
 def decode(
     logits: npt.NDArray[np.float32],
-    begins: npt.NDArray[np.bool_],
     first: npt.NDArray[np.bool_],
+    begins: npt.NDArray[np.bool_],
+    holds: npt.NDArray[np.bool_],
     min_score: float = 0.5,
+    power: float = 1.0,
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """The spans that the logits (N, K) give: first tokens, ends, label numbers and scores (S,).
 
     The tokens are those of segments one behind the other; ``first`` (N,) are the segments' first,
-    ``begins`` (N,) those that may be the first of a span. A span goes on while the likeliest tag is
-    the I of its label. Its score is the probability of exactly that: of its tags and of the tag
-    behind it not being I. Spans of a score below ``min_score`` are left out.
+    ``begins`` (N,) those that may be the first of a span, ``holds`` (N,) those of which a span has one
+    (see `features.bearers`). Where a span is, B and I decide, of whatever label; which label it has, all its
+    tokens together. A span goes on while I is likelier than O and B. Its score is the probability of
+    exactly that span: of its tags and of the tag behind it not being I, to the ``power`` that makes it the
+    share of such spans that are right (the tags of a long span hang together). Spans of a score below
+    ``min_score`` are left out.
     """
     scaled = logits.astype(np.float64)
     scaled[~begins, 1::2] = -np.inf
     scaled[first, 2::2] = -np.inf
     probability = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     probability /= probability.sum(axis=1, keepdims=True)
-    likeliest = scaled.argmax(axis=1)
+    begin, inside = probability[:, 1::2].sum(axis=1), probability[:, 2::2].sum(axis=1)
+    goes_on = inside > np.maximum(begin, probability[:, OUTSIDE])
     starts: list[int] = []
     ends: list[int] = []
     labels: list[int] = []
     scores: list[float] = []
     end = 0
     # over tokens that are likely enough to begin a span, which are few
-    for start in np.flatnonzero(probability[:, 1::2].max(axis=1) >= max(min_score, 1e-9)).tolist():
+    for start in np.flatnonzero(begin**power >= max(min_score, 1e-9)).tolist():
         if start < end:
             continue
-        label = int(probability[start, 1::2].argmax())
-        inside = 2 * label + 2
-        score, stop = float(probability[start, inside - 1]), start + 1
-        while stop < len(likeliest) and likeliest[stop] == inside:
-            score *= probability[stop, inside]
+        score, stop = float(begin[start]), start + 1
+        label = probability[start, 1::2].copy()
+        while stop < len(goes_on) and goes_on[stop]:
+            score *= inside[stop]
+            label += probability[stop, 2::2]
             stop += 1
-        if stop < len(likeliest):
-            score *= 1 - probability[stop, inside]
-        if score >= min_score:
+        if stop < len(goes_on):
+            score *= 1 - inside[stop]
+        score **= power
+        if score >= min_score and holds[start:stop].any():
             end = stop
             starts.append(start)
             ends.append(stop)
-            labels.append(label)
+            labels.append(int(label.argmax()))
             scores.append(score)
     return np.array(starts, int), np.array(ends, int), np.array(labels, int), np.array(scores, float)

@@ -14,13 +14,14 @@ import json
 import re
 import shutil
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
 from yearmark.archive.reading import Content, Record
+from yearmark.timex import Timex
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,13 +37,18 @@ _JSON_COLUMN = {b"yearmark": b"json"}  # marks a column whose values have no one
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """The good records of a piece with their years; ``rows`` are their indices in the piece."""
+    """The good records of a piece with what was found in them; ``rows`` are their indices in the piece."""
 
     content: Content
     rows: Sequence[int]
     records: Sequence[Record]
-    years: Sequence[Sequence[Year]]
+    found: Sequence[Mapping[str, Sequence[Any]]]  # of each record, spans by layer
     colour: bool = False  # for a terminal
+
+    @property
+    def years(self) -> list[Sequence[Year]]:
+        """Of each record."""
+        return [layers["years"] for layers in self.found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ class Format:
     tail: bytes = b""
     gather: Callable[[Staged, Path], None] | None = None  # frames to the file, or folder, at the path
     is_folder: bool = False
+    has_layers: bool = False  # it can hold other layers than the years
 
 
 # ---- one behind the other
@@ -85,8 +92,11 @@ class Format:
 
 def _jsonl(tagged: Tagged) -> bytes:
     return b"".join(
-        _json({**record.fields, "years": [dataclasses.asdict(year) for year in years]}) + b"\n"
-        for record, years in zip(tagged.records, tagged.years, strict=True)
+        _json(
+            {**record.fields, **{layer: list(map(dataclasses.asdict, own)) for layer, own in found.items()}}
+        )
+        + b"\n"
+        for record, found in zip(tagged.records, tagged.found, strict=True)
     )
 
 
@@ -216,16 +226,20 @@ def _frame(content: bytes) -> bytes:
     return struct.pack("<Q", len(content)) + content
 
 
-def _documents(suffixes: Sequence[str], write: Callable[[Record, Sequence[Year]], Sequence[str]]) -> Format:
+def _documents(
+    suffixes: Sequence[str],
+    write: Callable[[Record, Mapping[str, Sequence[Any]]], Sequence[str]],
+    has_layers: bool = False,
+) -> Format:
     """A folder with a file, or several, for each document; in frames: name, content, name, content."""
 
     def write_all(tagged: Tagged) -> bytes:
         source, number = tagged.content.piece.source, tagged.content.piece.start.source + 1
         out = []
-        for record, years in zip(tagged.records, tagged.years, strict=True):
+        for record, found in zip(tagged.records, tagged.found, strict=True):
             line = "" if source.kind == "txt" else f"-{record.spot.line:09}"
             name = f"{number:06}-{re.sub('[^-.0-9A-Za-z_]', '_', Path(source.path).name)[:100]}{line}"
-            for suffix, content in zip(suffixes, write(record, years), strict=True):
+            for suffix, content in zip(suffixes, write(record, found), strict=True):
                 out += [_frame((name + suffix).encode()), _frame(content.encode("utf-8", "backslashreplace"))]
         return b"".join(out)
 
@@ -235,22 +249,29 @@ def _documents(suffixes: Sequence[str], write: Callable[[Record, Sequence[Year]]
         for name in frames:
             (folder / name.decode()).write_bytes(next(frames))
 
-    return Format(suffixes[-1].removeprefix("."), write_all, gather=gather, is_folder=True)
+    return Format(
+        suffixes[-1].removeprefix("."), write_all, gather=gather, is_folder=True, has_layers=has_layers
+    )
 
 
-def _timeml(record: Record, years: Sequence[Year]) -> tuple[str]:
-    numbers = iter(range(1, len(years) + 1))
+def _timeml(record: Record, found: Mapping[str, Sequence[Any]]) -> tuple[str]:
+    """The time expressions, where they were asked for, else the years, as TIMEX3."""
+    spans = found.get("timexes", found.get("years", ()))
+    numbers = iter(range(1, len(spans) + 1))
 
-    def mark(year: Year) -> str:
-        value = quoteattr(_timex_value(year.value))
-        return f'<TIMEX3 tid="t{next(numbers)}" type="DATE" value={value}>{_xml(year.text)}</TIMEX3>'
+    def mark(span: Year | Timex) -> str:
+        if isinstance(span, Timex):
+            kind, value = span.type, "" if span.value is None else f" value={quoteattr(_timeml_value(span))}"
+        else:
+            kind, value = "DATE", f" value={quoteattr(_timex_value(span.value))}"
+        return f'<TIMEX3 tid="t{next(numbers)}" type="{kind}"{value}>{_xml(span.text)}</TIMEX3>'
 
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<TimeML xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
         'xsi:noNamespaceSchemaLocation="http://timeml.org/timeMLdocs/TimeML_1.2.1.xsd">\n'
         f"<DOCID>{_xml(str(record.id))}</DOCID>\n"
-        f"<TEXT>{_marked(record.text, years, mark, _xml)}</TEXT>\n</TimeML>\n",
+        f"<TEXT>{_marked(record.text, spans, mark, _xml)}</TEXT>\n</TimeML>\n",
     )
 
 
@@ -261,13 +282,29 @@ def _timex_value(value: str | None) -> str:
     return value if int(value) > 0 else f"BC{1 - int(value):04}"
 
 
+_EDTF_SEASONS = {"21": "SP", "22": "SU", "23": "FA", "24": "WI"}
+_EDTF_SEASONS |= {str(33 + number): f"Q{number + 1}" for number in range(4)} | {"40": "H1", "41": "H2"}
+
+
+def _timeml_value(span: Timex) -> str:
+    """TIMEX3's own writing of what EDTF says: 199 for 199X, 2009-SU for 2009-22, P1D for R/P1D."""
+    value = (span.value or "").removeprefix("R/").rstrip("~")
+    if found := re.fullmatch(r"(\d{4})-(2[1-4]|3[3-6]|4[01])", value):
+        return f"{found[1]}-{_EDTF_SEASONS[found[2]]}"
+    if found := re.fullmatch(r"(\d{2,3})X{1,2}", value):
+        return found[1]
+    if found := re.fullmatch(r"(-\d{4})(.*)", value):
+        return _timex_value(found[1]) + found[2]
+    return value
+
+
 def _xml(text: str) -> str:
     return escape(_CONTROL.sub("\ufffd", text), {"\r": "&#13;"})
 
 
-def _brat(record: Record, years: Sequence[Year]) -> tuple[str, str]:
+def _brat(record: Record, found: Mapping[str, Sequence[Any]]) -> tuple[str, str]:
     lines = []
-    for number, year in enumerate(years, 1):
+    for number, year in enumerate(found["years"], 1):
         # a line's end parts an annotation in two
         parts = [(year.start + m.start(), year.start + m.end()) for m in re.finditer(r"[^\n]+", year.text)]
         places = ";".join(f"{start} {end}" for start, end in parts)
@@ -291,7 +328,7 @@ def _spacy(tagged: Tagged) -> bytes:
         docs = [tokenizer(record.text) for record in tagged.records]
         for doc, record in zip(docs, tagged.records, strict=True):
             doc.user_data["id"] = record.id if isinstance(record.id, int) else str(record.id)
-    Yearmark().set_annotations(docs, tagged.years)
+    Yearmark().set_annotations(docs, tagged.found)
     return _frame(DocBin(store_user_data=True, docs=docs).to_bytes()) if docs else b""
 
 
@@ -455,13 +492,13 @@ def _value(dtype: str) -> dict[str, str]:
 
 
 FORMATS = {
-    "jsonl": Format("jsonl", _jsonl),
+    "jsonl": Format("jsonl", _jsonl, has_layers=True),
     "csv": _table(","),
     "tsv": _table("\t"),
     "parquet": Format("parquet", _parquet, gather=_gather_parquet),
     "conll": Format("conll", _conll),
     "spacy": Format("spacy", _spacy, gather=_gather_spacy),
-    "timeml": _documents([".tml"], _timeml),
+    "timeml": _documents([".tml"], _timeml, has_layers=True),
     "brat": _documents([".txt", ".ann"], _brat),
     "html": Format("html", _html, head=_PAGE.encode(), tail=b"</html>\n"),
     "text": Format("txt", _text),

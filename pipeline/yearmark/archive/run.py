@@ -55,6 +55,8 @@ class Job:
     model: Path | None = None
     min_score: float = 0.5
     reference_year: int | None = None
+    reference_date: str | None = None
+    layers: str = "years"
     threads: int = 1
     workers: int | None = None
     errors: str | None = None
@@ -150,6 +152,20 @@ def _form(job: Job) -> str:
     return name
 
 
+def _layers(job: Job, form: str) -> tuple[str, ...]:
+    """The layers asked for. Raises ValueError where the format cannot hold them."""
+    layers = tuple(dict.fromkeys(name.strip() for name in job.layers.split(",") if name.strip()))
+    if not layers:
+        raise ValueError("--layers names no layer; give for example years,timexes")
+    known = json.loads((model_folder(job.model) / "config.json").read_text(encoding="utf-8"))["labels"]
+    if unknown := [layer for layer in layers if layer not in known]:
+        raise ValueError(f"--layers: the model has no layer {unknown[0]!r}, only {', '.join(known)}")
+    if layers != ("years",) and not FORMATS[form].has_layers:
+        able = ", ".join(name for name, one in FORMATS.items() if one.has_layers)
+        raise ValueError(f"--format {form} holds the years alone; for --layers {job.layers} choose {able}")
+    return layers
+
+
 def _settings(job: Job, form: str, reference_year: int | None, colour: bool = False) -> Settings:
     return Settings(
         Fields(job.text_field, job.id_field, job.max_chars),
@@ -158,6 +174,8 @@ def _settings(job: Job, form: str, reference_year: int | None, colour: bool = Fa
         job.min_score,
         reference_year,
         job.threads,
+        _layers(job, form),
+        job.reference_date,
         stops=job.errors != "skip" and job.rejects is None,
         colour=colour,
     )
@@ -566,6 +584,8 @@ def _key(job: Job, form: str, given: _Input) -> dict[str, Any]:
         "id_field": job.id_field,
         "min_score": job.min_score,
         "reference_year": job.reference_year,
+        "layers": job.layers,
+        "reference_date": job.reference_date,
         "max_chars": job.max_chars,
     }
     return {

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import multiprocessing
 import signal
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from yearmark.archive.formats import FORMATS, Tagged
 from yearmark.archive.reading import Content, Fields, Record, Reject, Spot, read
 from yearmark.archive.sources import Piece, Place
 from yearmark.lean import hide_unused_packages
 
-if TYPE_CHECKING:
-    from yearmark.year import Year
-
+Found = dict[str, list[Any]]  # spans by layer
 Unit = list[Piece]
 SAID = 5  # rejects of a unit that are told as they come
 MOST_WAITING = 64 << 20  # bytes of results that wait for an earlier one
@@ -37,6 +36,8 @@ class Settings:
     min_score: float = 0.5
     reference_year: int | None = None
     threads: int = 1
+    layers: tuple[str, ...] = ("years",)
+    reference_date: str | None = None  # a date of ISO 8601, or the field that holds one
     stops: bool = True  # at the first record that cannot be tagged
     colour: bool = False
 
@@ -96,10 +97,18 @@ class Tagging:
                 guilty = {}
         return self._result(number, unit, *self._tried(contents, guilty, at))
 
+    def _found(self, records: Sequence[Record]) -> Iterator[Found]:
+        settings = self.settings
+        dates = None
+        if settings.reference_date is not None:
+            dates = (_date(settings.reference_date, record) for record in records)
+        texts = (record.text for record in records)
+        return self.tagger.pipe_layers(texts, settings.layers, reference_dates=dates)
+
     def _tried(
         self, contents: list[Content], guilty: dict[int, str], at: Callable[[int, str], None]
-    ) -> tuple[list[Content], list[list[Year]]]:
-        """The same with those records rejected that fail alone, and the years of the others."""
+    ) -> tuple[list[Content], list[Found]]:
+        """The same with those records rejected that fail alone, and what is found in the others."""
         index = -1
         tried = []
         answers = []
@@ -112,10 +121,10 @@ class Tagging:
                 elif isinstance(record, Record):
                     at(index, f"{content.piece.source.path}:{record.spot.line}")
                     try:
-                        years = self.tagger(record.text)
-                        self.form.write(Tagged(content, [row], [record], [years]))
+                        (found,) = self._found([record])
+                        self.form.write(Tagged(content, [row], [record], [found]))
                         kept.append(record)
-                        answers.append(years)
+                        answers.append(found)
                     except Exception as error:
                         reason = f"it cannot be tagged: {type(error).__name__}: {error}"
                         kept.append(Reject(record.spot, "crash", reason))
@@ -125,7 +134,7 @@ class Tagging:
         return tried, answers
 
     def _result(
-        self, number: int, unit: Unit, contents: list[Content], known: list[list[Year]] | None = None
+        self, number: int, unit: Unit, contents: list[Content], known: list[Found] | None = None
     ) -> Result:
         result = Result(number, unit[-1].after, sum(piece.weight for piece in unit))
         if self.settings.stops:
@@ -134,19 +143,36 @@ class Tagging:
             [(row, record) for row, record in enumerate(content.records) if isinstance(record, Record)]
             for content in contents
         ]
-        answers = iter(known or self.tagger.pipe(record.text for pairs in good for _, record in pairs))
+        answers = iter(known or self._found([record for pairs in good for _, record in pairs]))
         output = []
         for content, pairs in zip(contents, good, strict=True):
             rows, records = [row for row, _ in pairs], [record for _, record in pairs]
-            years = [next(answers) for _ in records]
-            output.append(self.form.write(Tagged(content, rows, records, years, self.settings.colour)))
+            found = [next(answers) for _ in records]
+            output.append(self.form.write(Tagged(content, rows, records, found, self.settings.colour)))
             result.documents += len(records)
-            result.years += sum(map(len, years))
+            result.years += sum(len(layers.get("years", ())) for layers in found)
             result.words += sum(r.text.count(" ") + r.text.count("\n") + 1 for r in records)
-            result.replaced |= any("years" in record.fields for record in records)
+            result.replaced |= any(
+                layer in record.fields for record in records for layer in self.settings.layers
+            )
         result.output = b"".join(output)
         _note(result, contents)
         return result
+
+
+def _date(name: str, record: Record) -> datetime.date | None:
+    """The reference date of a record: the same for all, or its field of that name; None if it has none."""
+    try:
+        return datetime.date.fromisoformat(name[:10])
+    except ValueError:
+        pass
+    value = record.fields.get(name)
+    if isinstance(value, datetime.date):
+        return value
+    try:
+        return datetime.date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return None
 
 
 def _note(result: Result, contents: Iterable[Content]) -> None:

@@ -136,7 +136,7 @@ class Splits:
         text = " ".join(filter(None, words))
         tokens = self.reader([text])
         assert len(tokens) == length, text
-        return Sentence(Example(text, tokens.features, tokens.begins, {"years": tags}), cells)
+        return Sentence(Example(text, tokens.features, tokens.begins, tokens.cues, {"years": tags}), cells)
 
     def seen(self, rng: random.Random, cell: str, forms: Sequence[Form] = SEEN_FORMS) -> Sentence:
         """A sentence as in training: short, with one number or two in its first half."""
@@ -251,7 +251,8 @@ def _inside(example: Example, neutral: Example, before: int, after: int) -> Exam
     features = np.concatenate([neutral.features[:before], own, behind])
     begins = np.pad(example.begins, (before, after))
     tags = np.pad(example.tags["years"], (before, after))
-    return Example(example.document, features, begins, {"years": tags})
+    cues = np.pad(example.cues, (before, after))
+    return Example(example.document, features, begins, cues, {"years": tags})
 
 
 def doubling(first: int, last: int) -> list[int]:

@@ -38,10 +38,14 @@ class Generated(Table):
 
 
 class Corpus(Table):
-    """A corpus (a file that `corpora.read` knows), seen ``repeat`` times in every epoch."""
+    """A corpus (a file that `corpora.read` knows), seen ``repeat`` times in every epoch.
+
+    ``layers`` are those of its layers of marks that are learnt from; without it, all.
+    """
 
     path: str
     repeat: float = Field(1.0, gt=0)
+    layers: list[str] | None = None
 
 
 class Features(Table):
@@ -57,7 +61,8 @@ class Encoder(Table):
     """The encoder, one of `encoders.ENCODERS`; ``hidden`` is its width, in one direction.
 
     ``longest`` is the longest segment it has weights for, ``reach`` how many tokens a window, or one layer
-    of a convolution, sees to each side, ``heads`` how often a layer of a transformer attends.
+    of a convolution, sees to each side, ``heads`` how often a layer of a transformer attends. ``projection``
+    is the width to which a linear map brings a recurrent one's input, 0 for no such map.
     """
 
     name: Literal[
@@ -67,6 +72,7 @@ class Encoder(Table):
     layers: int = Field(1, ge=1)
     bidirectional: bool = True
     carry: float = Field(0.0, ge=0, lt=1)
+    projection: int = Field(0, ge=0)
     longest: int = Field(64, ge=1)
     reach: int = Field(4, ge=0)
     heads: int = Field(4, ge=1)
@@ -86,9 +92,9 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "feedforward": ("longest",),
     "window": ("reach",),
     "convolution": ("layers", "reach"),
-    "rnn": ("layers", "bidirectional", "carry"),
-    "gru": ("layers", "bidirectional", "carry"),
-    "lstm": ("layers", "bidirectional", "carry"),
+    "rnn": ("layers", "bidirectional", "carry", "projection"),
+    "gru": ("layers", "bidirectional", "carry", "projection"),
+    "lstm": ("layers", "bidirectional", "carry", "projection"),
     "transformer": ("layers", "heads", "longest"),
     "transformer_rotary": ("layers", "heads"),
 }
@@ -114,6 +120,7 @@ class Config(Table):
     seed: int = 1
     labels: dict[str, list[str]] = {"years": ["YEAR"]}
     eras: Path = Path("data/eras.toml")
+    cues: Path = Path("data/cues.txt")
     words: Path | None = None  # the folder of the word vectors, `data/words`
     generated: Generated = Generated()
     corpora: list[Corpus] = []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from datasets import Dataset
 from yearmark.features import Reader
 from yearmark.training.config import Config
 from yearmark.training.corpora import read
-from yearmark.training.document import Document
+from yearmark.training.document import Document, Mark
 from yearmark.training.examples import Example, ExampleMaker, from_dataset, to_dataset
 from yearmark.training.grammar import Grammar
 from yearmark.training.renumber import renumber
@@ -69,6 +71,28 @@ def _examples(maker: ExampleMaker, documents: Iterable[Document]) -> list[Exampl
     return from_dataset(to_dataset(maker(documents)))
 
 
+def _learnt(document: Document, layers: Collection[str] | None) -> Document:
+    """The document with these layers alone (None: all), its time expressions of the type of their value.
+
+    Some corpora call every expression a DATE (WikiWars), be its value a duration or a time of day.
+    """
+    marks = {
+        layer: [replace(mark, label=_timex_type(mark)) if layer == "timexes" else mark for mark in own]
+        for layer, own in document.marks.items()
+        if layers is None or layer in layers
+    }
+    return replace(document, marks=marks)
+
+
+def _timex_type(mark: Mark) -> str:
+    value = mark.value or ""
+    if mark.label != "DATE":
+        return mark.label
+    if re.match(r"P[T\dX]", value):
+        return "DURATION"
+    return "TIME" if re.search(r"\dT|^T\d", value) else "DATE"
+
+
 @dataclass(frozen=True)
 class Data:
     """Training parts with how often each is seen an epoch, and the held-out examples.
@@ -98,13 +122,14 @@ class Data:
             documents = list(read(corpus.path))
             random.Random(config.seed).shuffle(documents)
             cut = round(config.training.held_out * len(documents))
-            held_out.extend(_examples(maker, documents[:cut]))
+            learnt = partial(_learnt, layers=corpus.layers)
+            held_out.extend(_examples(maker, map(learnt, documents[:cut])))
             # some in capitals or lower case, as headlines and chats are
             rng = random.Random(config.seed)
             rest = [replace(d, text=recase(d.text, rng)) for d in documents[cut:]]
-            parts.append((_examples(maker, rest), corpus.repeat))
+            parts.append((_examples(maker, map(learnt, rest)), corpus.repeat))
             other = [respace(changed, rng) for d in rest if (changed := renumber(d, rng))]
-            parts.append((_examples(maker, other), corpus.repeat / 2))
+            parts.append((_examples(maker, map(learnt, other)), corpus.repeat / 2))
             name = Path(corpus.path).name
             counts[name] = len(documents)
             licences[name] = sorted({document.license for document in documents if document.license})

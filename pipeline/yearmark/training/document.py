@@ -38,8 +38,10 @@ class Document:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], where: str) -> Document:
-        """From a record with ``text`` and layers ``years`` and ``timexes`` (lists of spans).
+        """From a record with ``text`` and layers: ``years``, ``timexes``, and others of one's own.
 
+        A layer is a list of spans; the field of a layer of one's own is read as one if each of its spans
+        has ``start``, ``end`` and ``label`` (or ``type``).
         ``where`` (file and line) starts the message of the ValueError that a bad record raises.
         """
         text = record.get("text")
@@ -47,10 +49,11 @@ class Document:
             raise ValueError(f"{where}: expected a field 'text' with a string, got {text!r:.60}")
         marks: dict[str, list[Mark]] = {}
         unsure: dict[str, list[tuple[int, int]]] = {}
-        for layer, fallback in (("years", "YEAR"), ("timexes", None)):
-            if record.get(layer) is None:
+        for layer, rows in record.items():
+            if rows is None or not (layer in ("years", "timexes") or _is_layer(layer, rows)):
                 continue
-            marks[layer] = [_mark(row, text, layer, fallback, where) for row in record[layer]]
+            fallback = "YEAR" if layer == "years" else None
+            marks[layer] = [_mark(row, text, layer, fallback, where) for row in rows]
             unsure[layer] = [
                 _span(row, text, f"{layer}_unsure", where) for row in record.get(f"{layer}_unsure") or []
             ]
@@ -85,6 +88,17 @@ class Document:
                 for layer, spans in self.unsure.items()
             },
         )
+
+
+def _is_layer(name: str, rows: Any) -> bool:
+    return (
+        isinstance(rows, list)
+        and not name.endswith("_unsure")
+        and all(
+            isinstance(row, dict) and {"start", "end"} <= row.keys() and ("label" in row or "type" in row)
+            for row in rows
+        )
+    )
 
 
 def _mark(row: Any, text: str, layer: str, fallback: str | None, where: str) -> Mark:

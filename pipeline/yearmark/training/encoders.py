@@ -130,13 +130,15 @@ class Recurrent(Encoder):
 
     In both directions the outputs of the two are side by side: O = D H. Layers are stacked: y of one
     is x of the next. Parameters, with G = 1, 3, 4 weights W for rnn, gru, lstm:
-    D G (I H + H H + 2 H) + (N - 1) D G (D H H + H H + 2 H).
+    D G (I H + H H + 2 H) + (N - 1) D G (D H H + H H + 2 H). With a projection to
+    P, x(t) is P x'(t) + p of the input x'(t), which adds I P + P; the width P stands for I in the rest.
     """
 
     def __init__(self, settings: Settings, width: int) -> None:
         super().__init__()
+        self.projection = nn.Linear(width, settings.projection) if settings.projection else None
         self.unit = UNITS[settings.name](
-            width,
+            settings.projection or width,
             settings.hidden,
             num_layers=settings.layers,
             bidirectional=settings.bidirectional,
@@ -152,6 +154,8 @@ class Recurrent(Encoder):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         total = x.shape[1]
+        if self.projection is not None:
+            x = self.projection(x)
         before = self._carried(len(x)) if self.training and self.carry else None
         if bool((lengths == total).all()):
             y, after = self.unit(x, before)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from yearmark.features import COLUMNS, Reader
+from yearmark.features import COLUMNS, Reader, bearers, without_particle
 from yearmark.segments import segments
 from yearmark.tags import encode
 from yearmark.training.document import Document
@@ -20,11 +20,12 @@ UNKNOWN = -100  # the tag of a token that is not learnt: PyTorch's ignore_index
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One segment: features (T, F), begins (T,), and tags (T,) by layer."""
+    """One segment: features (T, F), begins and cues (T,), and tags (T,) by layer."""
 
     document: str
     features: np.ndarray
     begins: np.ndarray
+    cues: np.ndarray
     tags: Mapping[str, np.ndarray]
 
     def __len__(self) -> int:
@@ -40,17 +41,21 @@ class ExampleMaker:
         self.lost: Counter[str] = Counter()
 
     def __call__(self, documents: Iterable[Document]) -> Iterator[Example]:
-        """The examples of the segments that hold a token which could begin a year."""
+        """The examples of the segments that may hold a span of one of the document's layers."""
         for document in documents:
             bounds = list(segments(document.text))
             tokens = self.reader([document.text[start:end] for start, end in bounds])
-            for number in np.unique(tokens.segment[tokens.begins]):
+            wanted = np.zeros(len(tokens), bool)
+            for layer in self.labels:
+                if layer in document.marks:
+                    wanted |= bearers(tokens, layer)[1]
+            for number in np.unique(tokens.segment[wanted]):
                 here = tokens.segment == number
                 offset = bounds[number][0]
                 spans = np.stack([tokens.start[here], tokens.end[here]], axis=1) + offset
                 begins = tokens.begins[here]
                 tags = {layer: self._tags(document, layer, spans, begins) for layer in self.labels}
-                yield Example(document.id, tokens.features[here], begins, tags)
+                yield Example(document.id, tokens.features[here], begins, tokens.cues[here], tags)
 
     def _tags(self, document: Document, layer: str, tokens: np.ndarray, begins: np.ndarray) -> np.ndarray:
         """The tags (T,) of a segment's tokens (T, 2: start and end in the document's text)."""
@@ -58,6 +63,9 @@ class ExampleMaker:
             return np.full(len(tokens), UNKNOWN, np.int64)
         starts = {int(start): k for k, start in enumerate(tokens[:, 0])}
         ends = {int(end): k + 1 for k, end in enumerate(tokens[:, 1])}
+        if layer == "timexes":
+            for k, (start, end) in enumerate(tokens.tolist()):
+                ends.setdefault(start + without_particle(document.text[start:end]), k + 1)
         spans, masked = [], list(document.unsure.get(layer, ()))
         for mark in document.marks[layer]:
             if mark.end <= tokens[0, 0] or mark.start >= tokens[-1, 1]:
@@ -83,6 +91,7 @@ def to_dataset(examples: Iterable[Example]) -> Dataset:
             "document": example.document,
             "features": example.features.ravel(),
             "begins": example.begins,
+            "cues": example.cues,
             **{f"tags_{layer}": tags for layer, tags in example.tags.items()},
         }
         for example in examples
@@ -99,6 +108,7 @@ def from_dataset(dataset: Dataset) -> list[Example]:
             row["document"],
             row["features"].reshape(-1, len(COLUMNS)),
             row["begins"],
+            row["cues"],
             {layer: row[f"tags_{layer}"] for layer in layers},
         )
 

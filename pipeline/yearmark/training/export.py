@@ -129,7 +129,14 @@ def _word_vectors(graph: _Graph, ids: str, vectors: WordVectors) -> str:
 
 def _encoder(graph: _Graph, network: Network, x: str) -> str:
     """(T, B, I) to (B, T, O)."""
-    unit = recurrent(network).unit
+    encoder = recurrent(network)
+    unit = encoder.unit
+    if encoder.projection is not None:
+        weight = graph.constant("projection.weight", encoder.projection.weight.T)
+        product = graph.node("MatMul", [x, weight], "projection.product")
+        x = graph.node(
+            "Add", [product, graph.constant("projection.bias", encoder.projection.bias)], "projected"
+        )
     kind, hidden = unit.mode.removesuffix("_TANH"), unit.hidden_size
     directions = 2 if unit.bidirectional else 1
     keep = graph.constant("keep", np.array([0, 0, -1]))
@@ -182,7 +189,11 @@ def load_network(folder: Path) -> Network:
     for layer in network.heads:
         state[f"heads.{layer}.weight"] = constants[f"{layer}.weight"].T
         state[f"heads.{layer}.bias"] = constants[f"{layer}.bias"]
-    unit = recurrent(network).unit
+    encoder = recurrent(network)
+    if encoder.projection is not None:
+        state["encoder.projection.weight"] = constants["projection.weight"].T
+        state["encoder.projection.bias"] = constants["projection.bias"]
+    unit = encoder.unit
     gates = _GATES[unit.mode.removesuffix("_TANH")]
     order = sorted(range(len(gates)), key=gates.__getitem__)
     for number in range(unit.num_layers):

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from torch.nn.utils.rnn import pad_sequence
 
+from yearmark.cues import Cues
 from yearmark.features import COLUMNS, Reader
 from yearmark.numerals import Eras
 from yearmark.tagger import load
@@ -67,7 +68,10 @@ class FineTuner:
         self._old = copy.deepcopy(self.network)
         self._likely = load(folder, min_score=LIKELY)
         reader = Reader(
-            described["table_rows"], Eras.read(folder / "eras.toml"), Words.read(folder / "words.tsv")
+            described["table_rows"],
+            Eras.read(folder / "eras.toml"),
+            Words.read(folder / "words.tsv"),
+            Cues.read(folder / "cues.txt"),
         )
         self._maker = ExampleMaker(reader, described["labels"])
         self._spans_key = spans_key

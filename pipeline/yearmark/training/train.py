@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 from torch import Tensor
@@ -20,7 +20,8 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from yearmark import tags
-from yearmark.features import COLUMNS, Reader
+from yearmark.cues import Cues
+from yearmark.features import COLUMNS, Reader, bearers
 from yearmark.numerals import Eras
 from yearmark.tagger import FORMAT
 from yearmark.training.config import Config
@@ -44,7 +45,9 @@ def train(config: Config, output: Path, say: Say) -> dict[str, Any]:
     torch.set_num_threads(config.training.threads)
     output.mkdir(parents=True, exist_ok=True)
     lines = read_words(config.words) if config.words else ""
-    reader = Reader(config.features.rows, Eras.read(config.eras), Words(lines.splitlines()))
+    reader = Reader(
+        config.features.rows, Eras.read(config.eras), Words(lines.splitlines()), Cues.read(config.cues)
+    )
     data = Data.build(config, reader, say)
     torch.manual_seed(config.seed)
     network = Network(config, read_vectors(config.words) if config.words else None)
@@ -58,8 +61,9 @@ def train(config: Config, output: Path, say: Say) -> dict[str, Any]:
     network.eval()
     network.halve()
     layers = list(config.labels)
-    scores = held_out_scores(network, data.held_out, config.labels)
     calibration = {layer: calibrate(network, data.held_out, layer) for layer in layers}
+    powers = {layer: score_power(network, data.held_out, layer) for layer in layers}
+    scores = held_out_scores(network, data.held_out, config.labels, powers)
     metrics = {
         "held_out": scores,
         "calibration": calibration,
@@ -70,10 +74,12 @@ def train(config: Config, output: Path, say: Say) -> dict[str, Any]:
     }
     export_onnx(network, output / "model.onnx", layers)
     shutil.copy(config.eras, output / "eras.toml")
+    shutil.copy(config.cues, output / "cues.txt")
     (output / "words.tsv").write_text(lines, encoding="utf-8")
     described = {
         "format": FORMAT,
         "labels": config.labels,
+        "score_powers": powers,
         "table_rows": config.features.rows,
         "encoder": config.encoder.model_dump(),
         "corpora": data.licences,
@@ -136,20 +142,21 @@ class _Run:
             wanted = torch.full(scores.shape[:2], UNKNOWN)
             for row, example in enumerate(batch):
                 wanted[row, : len(example)] = torch.from_numpy(example.tags[layer])
-            if (wanted != UNKNOWN).any():
-                loss = loss + cross_entropy(
-                    scores.flatten(0, 1),
-                    wanted.flatten(),
-                    ignore_index=UNKNOWN,
-                    label_smoothing=self.config.training.label_smoothing,
-                )
-        return loss
+            loss = loss + cross_entropy(
+                scores.flatten(0, 1),
+                wanted.flatten(),
+                ignore_index=UNKNOWN,
+                label_smoothing=self.config.training.label_smoothing,
+                reduction="sum",
+            )
+        # by all tokens, so that a layer which few of the texts carry does not weigh as much as the others
+        return loss / int(lengths.sum())
 
     def judge(self, held_out: Sequence[Example], labels: dict[str, list[str]], say: Say) -> None:
         """Score the epoch on the held-out documents, and write the checkpoint."""
         scores = held_out_scores(self.network, held_out, labels)
-        f1 = next(iter(scores.values()))["f1"]
-        say(f"epoch {self.epoch}: loss {self.loss:.4f}, held-out F1 {f1:.4f}")
+        f1 = ", ".join(f"{layer} {score['f1']:.4f}" for layer, score in scores.items())
+        say(f"epoch {self.epoch}: loss {self.loss:.4f}, held-out F1 {f1}")
         self.folder.mkdir(exist_ok=True)
         self._save()
 
@@ -221,7 +228,10 @@ def predict(network: Network, examples: Sequence[Example]) -> Iterator[tuple[Exa
 
 
 def held_out_scores(
-    network: Network, examples: Sequence[Example], labels: dict[str, list[str]]
+    network: Network,
+    examples: Sequence[Example],
+    labels: dict[str, list[str]],
+    powers: Mapping[str, float] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Strict F1 by layer: of spans (characters and tokens agree on it), and seqeval's (IOB2, strict).
 
@@ -235,7 +245,12 @@ def held_out_scores(
         tag_names = tags.tag_names(names)
         for example, logits in scored:
             known = example.tags[layer] != UNKNOWN
-            starts, ends, label, _ = tags.decode(logits[layer], example.begins, _first(len(example)))
+            starts, ends, label, _ = tags.decode(
+                logits[layer],
+                _first(len(example)),
+                *bearers(example, layer),
+                power=(powers or {}).get(layer, 1.0),
+            )
             found = tags.encode(
                 [(a, b, names[k]) for a, b, k in zip(starts, ends, label, strict=True)],
                 len(example),
@@ -281,13 +296,14 @@ def calibrate(network: Network, examples: Sequence[Example], layer: str) -> dict
     """Make the probabilities of a layer those of real text, by two numbers fitted on held-out examples.
 
     Logits z become (z + bias off the tag O) / temperature (Platt 1999; Guo et al. 2017, "On Calibration
-    of Modern Neural Networks"), over the tokens that may begin a year: generated text has more
+    of Modern Neural Networks"), over the tokens that may begin a span: generated text has more
     numbers that are none than real text, which the bias mends. Written into the layer's head.
     Fitted on corpora where their examples have 200 such tokens, else on generated text too.
     """
     logits, wanted, real = [], [], []
     for example, scores in predict(network, examples):
-        use = example.begins & (example.tags[layer] != UNKNOWN)
+        allowed = bearers(example, layer)[0]
+        use = allowed & (example.tags[layer] != UNKNOWN)
         logits.append(scores[layer][use])
         wanted.append(example.tags[layer][use])
         real.append(np.full(use.sum(), not example.document.startswith("generated")))
@@ -309,3 +325,36 @@ def calibrate(network: Network, examples: Sequence[Example], layer: str) -> dict
         head.bias.copy_((head.bias + bias * tagged) / temperature)
         head.weight.div_(temperature)
     return {"temperature": temperature, "bias": bias, "tokens": int(chosen.sum())}
+
+
+def score_power(network: Network, examples: Sequence[Example], layer: str) -> float:
+    """The power that makes the scores of a layer's spans the shares of them that are right.
+
+    Fitted by likelihood on the spans found in held-out examples of corpora. 1 for years, whose spans are
+    mostly of one token, of which `calibrate` has made the probabilities right already.
+    """
+    if layer == "years":
+        return 1.0
+    scores: list[float] = []
+    right: list[bool] = []
+    for example, logits in predict(network, examples):
+        gold = example.tags[layer]
+        if (gold == UNKNOWN).all():
+            continue
+        spans = {span[:2] for span in _spans(gold)}
+        starts, ends, _, found = tags.decode(
+            logits[layer], _first(len(example)), *bearers(example, layer), min_score=0.01
+        )
+        for start, end, score in zip(starts.tolist(), ends.tolist(), found.tolist(), strict=True):
+            if (gold[start:end] != UNKNOWN).all():
+                scores.append(score)
+                right.append((start, end) in spans)
+    if not any(right):
+        return 1.0
+    s, y = np.array(scores), np.array(right)
+
+    def loss(power: float) -> float:
+        p = np.clip(s**power, 1e-6, 1 - 1e-6)
+        return float(-np.where(y, np.log(p), np.log(1 - p)).mean())
+
+    return float(minimize_scalar(loss, bounds=(0.05, 3), method="bounded").x)

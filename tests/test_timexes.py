@@ -1,0 +1,288 @@
+"""Whole dates and times: the layer of time expressions, in the library, the command and the component."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from pathlib import Path
+
+import pytest
+import spacy
+from edtf import parse_edtf
+from edtf.parser.edtf_exceptions import EDTFParseException
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import yearmark
+from yearmark.numerals import Eras
+from yearmark.timex_value import timex_values
+from yearmark.training.corpora import read_timeml
+
+ERAS = Eras.read(Path(__file__).parents[1] / "data/eras.toml")
+WEDNESDAY = datetime.date(2026, 11, 25)
+TEXT = (
+    "The ferry sank on 14 March 2009. Two weeks ago a diver found it, and every day we dive. "
+    "지난해 3월 14일에 갔다."
+)
+
+
+def value(name: str, kind: str = "DATE", day: datetime.date | None = None) -> str | None:
+    return timex_values(name, [(0, len(name), kind)], ERAS, 2026, day)[0]
+
+
+def is_valid(value: str) -> bool:
+    """EDTF by the library edtf; else a duration, a repetition or a time of the day of ISO 8601."""
+    duration = r"P(?=.)(\d+(\.\d+)?[YMWD])*(T(?=\d)(\d+(\.\d+)?[HMS])+)?"
+    if re.fullmatch(rf"(R/)?{duration}|T([01]\d|2[0-3]):[0-5]\d", value):
+        return True
+    try:
+        parse_edtf(value)
+    except EDTFParseException:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        ("14 March 2009", "DATE", "2009-03-14"),
+        ("March 14th, 2009", "DATE", "2009-03-14"),
+        ("2009년 3월 14일", "DATE", "2009-03-14"),
+        ("2009-03-14", "DATE", "2009-03-14"),
+        ("03/14/2009", "DATE", "2009-03-14"),
+        ("14.03.2009", "DATE", "2009-03-14"),
+        ("03/04/2009", "DATE", None),  # in March or in April
+        ("30 February 2009", "DATE", None),
+        ("March 2009", "DATE", "2009-03"),
+        ("summer 2009", "DATE", "2009-22"),
+        ("the third quarter of 2009", "DATE", "2009-35"),
+        ("the 1990s", "DATE", "199X"),
+        ("1990년대", "DATE", "199X"),
+        ("the 19th century", "DATE", "18XX"),
+        ("the nineteenth century", "DATE", "18XX"),
+        ("circa 1450", "DATE", "1450~"),
+        ("1914-18", "DATE", "1914/1918"),
+        ("from 1914 to 1918", "DATE", "1914/1918"),
+        ("480 BC", "DATE", "-0479"),
+        ("14 March", "DATE", "XXXX-03-14"),
+        ("3월 14일", "DATE", "XXXX-03-14"),
+        ("last Monday", "DATE", None),
+        ("Friday", "DATE", None),
+        ("two weeks", "DURATION", "P2W"),
+        ("twenty-five years", "DURATION", "P25Y"),
+        ("half an hour", "DURATION", None),
+        ("several days", "DURATION", None),
+        ("three decades", "DURATION", "P30Y"),
+        ("90 minutes", "DURATION", "PT90M"),
+        ("every Monday", "SET", "R/P1W"),
+        ("daily", "SET", "R/P1D"),
+        ("10:30 p.m.", "TIME", "T22:30"),
+        ("오후 3시 30분", "TIME", "T15:30"),
+        ("3 o'clock", "TIME", None),
+        ("2시간", "TIME", "PT2H"),
+    ],
+)
+def test_values_that_stand_in_the_text(name: str, kind: str, expected: str | None) -> None:
+    assert value(name, kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("today", "2026-11-25"),
+        ("yesterday", "2026-11-24"),
+        ("last Monday", "2026-11-23"),
+        ("next Wednesday", "2026-12-02"),
+        ("last week", "2026-11-16/2026-11-22"),
+        ("next month", "2026-12"),
+        ("last quarter", "2026-35"),
+        ("a year ago", "2025"),
+        ("three days ago", "2026-11-22"),
+        ("March last year", "2025-03"),
+        ("어제", "2026-11-24"),
+        ("지난해", "2025"),
+        ("지난 월요일", "2026-11-23"),
+        ("3년 전", "2023"),
+        ("14 March 2009", "2009-03-14"),
+        ("soon", None),
+    ],
+)
+def test_values_relative_to_a_day(name: str, expected: str | None) -> None:
+    assert value(name, "DATE", WEDNESDAY) == expected
+
+
+WORDS = (
+    "14 3 31 29 1999 2009 '09 0 99 1914 1918 - / . , : of the in ago last next every this two twenty five "
+    "half March february Dec. Monday week weeks years decade century quarter 1990s spring BC AD circa from "
+    "to p.m. am 년 월 일 시 분 전 후 세기 년대 오후 지난 다음 개월 주일 오늘 지난해"
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    st.lists(st.sampled_from(WORDS.split()), min_size=1, max_size=6),
+    st.sampled_from(["", " "]),
+    st.sampled_from(["DATE", "TIME", "DURATION", "SET"]),
+    st.none() | st.dates(),
+)
+def test_every_value_is_valid(words: list[str], glue: str, kind: str, day: datetime.date | None) -> None:
+    found = value(glue.join(words), kind, day)
+    assert found is None or is_valid(found), found
+
+
+def test_both_layers_of_a_text(tagger: yearmark.Tagger) -> None:
+    found = tagger.tag(TEXT, reference_date=WEDNESDAY)
+    assert [year.text for year in found["years"]] == ["2009"]
+    timexes = {one.text: (one.type, one.value) for one in found["timexes"]}
+    assert timexes["14 March 2009"] == ("DATE", "2009-03-14")
+    assert timexes["every day"] == ("SET", "R/P1D")
+    assert all(TEXT[one.start : one.end] == one.text for one in found["timexes"])
+
+
+PIECES = st.sampled_from(
+    [
+        "In 2009",
+        "two weeks ago",
+        "room 1999",
+        "she sang",
+        "on Friday",
+        "지난해",
+        "3월 14일에",
+        "갔다",
+        "5 p.m.",
+        ". ",
+        "\n\n",
+        "!",
+        ", ",
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(PIECES, max_size=12))
+def test_layers_do_not_depend_on_each_other(tagger: yearmark.Tagger, pieces: list[str]) -> None:
+    text = " ".join(pieces)
+    both = tagger.tag(text)
+    assert tagger.tag(text, ["years"])["years"] == both["years"] == tagger(text)
+    assert tagger.tag(text, ["timexes"])["timexes"] == both["timexes"]
+    assert next(tagger.pipe_layers([text], ["timexes", "years"])) == both
+
+
+def test_a_segment_without_a_cue_changes_nothing(tagger: yearmark.Tagger) -> None:
+    """The gate: what is between the sentences is not read, and would not be tagged if it were."""
+    plain = "The harbour was quiet and nobody sang."
+    alone = tagger.tag("We met on Friday.", ["timexes"])["timexes"]
+    (both,) = tagger.pipe_layers([f"{plain} We met on Friday. {plain}"], ["timexes"])
+    assert (
+        [(one.text, one.score) for one in both["timexes"]] == [(one.text, one.score) for one in alone] != []
+    )
+
+
+def test_an_unknown_layer_is_named(tagger: yearmark.Tagger) -> None:
+    with pytest.raises(ValueError, match="no layer 'dates', only years, timexes"):
+        tagger.tag("In 2009", ["dates"])
+
+
+# ---- the command
+
+
+def test_the_command_gives_both_layers(command, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"id": 1, "text": TEXT, "when": "2026-11-25"}), encoding="utf-8")
+    done = command("tag", path, "--layers", "years,timexes", "--reference-date", "when")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [year["text"] for year in found["years"]] == ["2009"]
+    values = {one["text"]: one["value"] for one in found["timexes"]}
+    assert values["14 March 2009"] == "2009-03-14"
+    assert values["Two weeks ago"] == "2026-11-11~"
+    alone = json.loads(command("tag", path).stdout)
+    assert alone == {key: content for key, content in found.items() if key != "timexes"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--layers", "years,dates"], b"the model has no layer 'dates', only years, timexes"),
+        (["--layers", "timexes", "--format", "csv"], b"choose jsonl, timeml"),
+        (["--layers", ","], b"names no layer"),
+    ],
+)
+def test_what_cannot_be_done_is_said(options: list[str], message: bytes, command) -> None:
+    done = command("tag", *options, "-", stdin=b'{"text": "In 2009"}\n')
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_timeml_comes_back_as_it_went(command, tagger: yearmark.Tagger, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"id": "a", "text": f"<1 & 2> {TEXT}\r\nIn the 1990s."}), encoding="utf-8")
+    done = command("tag", path, "--layers", "timexes", "--format", "timeml", "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    (file,) = (tmp_path / "out").glob("*.tml")
+    (document,) = read_timeml(file)
+    text = json.loads(path.read_text(encoding="utf-8"))["text"]
+    assert document.text == text
+    expected = [(one.start, one.end, one.type) for one in tagger.tag(text, ["timexes"])["timexes"]]
+    assert [(mark.start, mark.end, mark.label) for mark in document.marks["timexes"]] == expected != []
+
+
+# ---- the component
+
+
+def test_the_component_marks_both_layers() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("yearmark", config={"layers": ["years", "timexes"], "reference_date": "2026-11-25"})
+    doc = nlp("On 14 March 2009 the ferry sank; we dive every day.")
+    spans = {span.text: (span.label_, span._.timex_value) for span in doc.spans["timexes"]}
+    assert spans["14 March 2009"] == ("DATE", "2009-03-14")
+    assert spans["every day"] == ("SET", "R/P1D")
+    assert [span.text for span in doc.spans["years"]] == ["2009"]
+    again = spacy.tokens.Doc(nlp.vocab).from_bytes(doc.to_bytes())
+    assert [span._.timex_value for span in again.spans["timexes"]] == [
+        span._.timex_value for span in doc.spans["timexes"]
+    ]
+
+
+def test_the_component_refuses_what_is_no_layer_or_date() -> None:
+    nlp = spacy.blank("en")
+    with pytest.raises(ValueError, match="'layers' of yearmark must be"):
+        nlp.add_pipe("yearmark", config={"layers": ["dates"]})
+    with pytest.raises(ValueError, match="'reference_date' of yearmark must be"):
+        nlp.add_pipe("yearmark", config={"reference_date": "soon"})
+
+
+# ---- a layer of one's own
+
+
+def test_a_layer_of_ones_own_needs_no_code(command, tmp_path: Path) -> None:
+    names, verbs = ["Anna", "Boris", "Clara", "Dmitri", "Emil"], ["won", "lost"]
+    rows = []
+    for number in range(200):
+        name, verb = names[number % 5], verbs[number // 5 % 2]
+        text = f"Yesterday {name} {verb} the match."
+        mark = {"start": 10, "end": 10 + len(name), "label": "WINNER" if verb == "won" else "LOSER"}
+        rows.append(json.dumps({"id": number, "text": text, "players": [mark]}))
+    (tmp_path / "players.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    root = Path(__file__).parents[1]
+    (tmp_path / "players.toml").write_text(
+        f"""
+        eras = "{root}/data/eras.toml"
+        cues = "{root}/data/cues.txt"
+        [labels]
+        players = ["WINNER", "LOSER"]
+        [generated]
+        grammars = "{root}/data/grammar"
+        sentences = {{}}
+        [[corpora]]
+        path = "{tmp_path}/players.jsonl"
+        repeat = 40
+        """,
+        encoding="utf-8",
+    )
+    done = command("train", tmp_path / "players.toml", "--output", tmp_path / "model")
+    assert done.returncode == 0, done.stderr
+    tagger = yearmark.load(tmp_path / "model")
+    (one,) = tagger.tag("Yesterday Clara lost the match.")["players"]
+    assert (one.text, one.type, one.value) == ("Clara", "LOSER", None)
