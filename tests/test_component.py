@@ -26,7 +26,8 @@ from spacy.util import registry
 from thinc.api import fix_random_seed
 
 import yearmark
-from yearmark.component import MODEL_FILES, set_extensions
+from yearmark.component import set_extensions
+from yearmark.files import MODEL_FILES
 from yearmark.training.corpora import read
 from yearmark.training.document import Document, Mark
 from yearmark.training.export import export_onnx, load_network
@@ -157,8 +158,8 @@ def test_years_on_other_tokens(words: list[str], mode: str, expected: list[tuple
     lost = 2 - sum(len(values) for _, values in expected)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        nlp.get_pipe("yearmark").set_annotations([doc], [years])
-        nlp.get_pipe("yearmark").set_annotations([doc], [years])
+        nlp.get_pipe("yearmark").set_annotations([doc], [{"years": years}])
+        nlp.get_pipe("yearmark").set_annotations([doc], [{"years": years}])
     assert doc._.years == years
     found = [(span.text, [int(year.value) for year in span._.years]) for span in doc.spans["years"]]
     assert found == expected
@@ -180,7 +181,7 @@ def test_entities(overlap: str, expected: list[str]) -> None:
     doc.ents = [Span(doc, 1, 5, "DATE", kb_id="Q1"), Span(doc, 5, 6, "ORG")]
     years = [Year(13, 17, "1914", "1914", 0.9), Year(31, 33, "18", "1918", 0.9)]
     for _ in range(2):  # the second time changes nothing
-        nlp.get_pipe("yearmark").set_annotations([doc], [years])
+        nlp.get_pipe("yearmark").set_annotations([doc], [{"years": years}])
         assert [f"{ent.text}/{ent.label_}" for ent in doc.ents] == expected
     assert all(ent.kb_id_ == "Q1" for ent in doc.ents if ent.label_ == "DATE")
 
@@ -387,7 +388,8 @@ def test_a_moved_pipeline_loads_in_a_fresh_process(tmp_path: Path) -> None:
     nlp.to_disk(tmp_path / "saved")
     (tmp_path / "saved").rename(tmp_path / "moved")
     shutil.rmtree(tmp_path / "model")
-    assert sorted(path.name for path in (tmp_path / "moved/yearmark").iterdir()) == sorted(MODEL_FILES)
+    names = sorted(path.name for path in (tmp_path / "moved/yearmark").iterdir())
+    assert names == sorted([*MODEL_FILES, "timexes"])
     code = f"""
 import spacy
 nlp = spacy.load({str(tmp_path / "moved")!r})

@@ -21,7 +21,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import minibatch, registry
 
-from yearmark.files import MODEL_FILES
+from yearmark.files import model_files
 from yearmark.tagger import Tagger, load
 from yearmark.timex import Timex
 from yearmark.year import Year
@@ -233,6 +233,7 @@ class Yearmark(Pipe):
                 # one thread: more would not live on in the processes that n_process forks, and a
                 # session whose threads are gone hangs
                 self._tagger = load(folder, min_score=self.min_score, threads=1)
+                self._tagger.prepare(self.layers)
         return self._tagger
 
     def _current_files(self) -> dict[str, bytes]:
@@ -476,11 +477,12 @@ def _require(condition: bool, setting: str, got: object, expected: str) -> None:
 
 
 def _read(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in MODEL_FILES}
+    return {name: (folder / name).read_bytes() for name in model_files(folder)}
 
 
 def _write(files: dict[str, bytes], folder: Path) -> None:
     for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
 
 

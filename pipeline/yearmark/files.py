@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import resources
 from pathlib import Path
 
@@ -18,3 +19,21 @@ def model_folder(model: str | Path | None) -> Path:
                 "Give the folder that `yearmark train CONFIG --output FOLDER` wrote."
             )
     return folder
+
+
+def layer_folders(folder: Path) -> dict[str, Path]:
+    """The folder of each layer's network: of most of them the model folder itself, else one inside of it.
+
+    A folder inside is a model folder too; what it adds are those of its layers that ``folder`` lacks.
+    """
+    folders: dict[str, Path] = {}
+    for one in (folder, *sorted(path.parent for path in folder.glob("*/config.json"))):
+        for layer in json.loads((one / "config.json").read_text(encoding="utf-8"))["labels"]:
+            folders.setdefault(layer, one)
+    return folders
+
+
+def model_files(folder: Path) -> list[str]:
+    """The paths, from the folder, of all files of a model."""
+    folders = dict.fromkeys([folder, *layer_folders(folder).values()])
+    return [(one / name).relative_to(folder).as_posix() for one in folders for name in MODEL_FILES]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice, repeat
+from itertools import islice, repeat, tee
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import onnxruntime
 from yearmark import tags
 from yearmark.cues import Cues
 from yearmark.features import Int, Reader, Tokens, bearers, without_particle
-from yearmark.files import model_folder
+from yearmark.files import layer_folders, model_folder
 from yearmark.gate import segments_with_numbers
 from yearmark.numerals import Eras
 from yearmark.segments import segments
@@ -90,7 +90,7 @@ class Tagger:
                 f"this version of yearmark reads format {FORMAT}. Train the model again with it."
             )
         self.labels: dict[str, list[str]] = config["labels"]
-        self._powers: dict[str, float] = config["score_powers"]
+        self._thresholds: dict[str, float] = {"years": min_score, **config["thresholds"]}
         self._eras = Eras.read(folder / "eras.toml")
         self._reader = Reader(
             config["table_rows"],
@@ -106,7 +106,10 @@ class Tagger:
         self._network = onnxruntime.InferenceSession(
             folder / "model.onnx", options, providers=["CPUExecutionProvider"]
         )
+        self._threads = threads
         self._others = ThreadPoolExecutor(threads - 1, "yearmark") if threads > 1 else None
+        self._folders = layer_folders(folder)
+        self._parts: dict[Path, Tagger] = {folder: self}  # those loaded, by their folders
 
     def __call__(self, text: str) -> list[Year]:
         """The years of one text, in order."""
@@ -115,7 +118,7 @@ class Tagger:
                 f"a tagger is called with one str, not {type(text).__name__}; "
                 "for several texts use tagger.pipe(texts)"
             )
-        return self._tag([(text, None)], self._known(YEARS))[0]["years"]
+        return self._tag([(text, None)], YEARS)[0]["years"]
 
     def tag(
         self,
@@ -130,7 +133,9 @@ class Tagger:
         from which "last Monday" is counted. What a layer holds does not depend on the others asked for.
         Raises ValueError at a layer that the model lacks.
         """
-        return self._tag([(text, reference_date)], self._known(layers))[0]
+        if not isinstance(text, str):
+            raise TypeError(f"a tagger is called with one str, not {type(text).__name__}")
+        return next(self._pipe_parts(iter([(text, reference_date)]), 1, self._known(layers)))
 
     def pipe_layers(
         self,
@@ -142,12 +147,41 @@ class Tagger:
     ) -> Iterator[dict[str, list[Any]]]:
         """What `tag` gives of each text, lazily and in order; ``reference_dates`` are the texts' own."""
         dates = repeat(None) if reference_dates is None else reference_dates
-        return self._pipe(zip(texts, dates, strict=False), batch_size, self._known(layers))
+        return self._pipe_parts(zip(texts, dates, strict=False), batch_size, self._known(layers))
+
+    def prepare(self, layers: Sequence[str]) -> None:
+        """Load the networks of these layers now, which else are loaded when they are first asked for."""
+        for layer in self._known(layers):
+            self._part(layer)
 
     def _known(self, layers: Sequence[str] | None) -> tuple[str, ...]:
-        if unknown := [layer for layer in layers or () if layer not in self.labels]:
-            raise ValueError(f"the model has no layer {unknown[0]!r}, only {', '.join(self.labels)}")
-        return tuple(self.labels) if layers is None else tuple(dict.fromkeys(layers))
+        if unknown := [layer for layer in layers or () if layer not in self._folders]:
+            raise ValueError(f"the model has no layer {unknown[0]!r}, only {', '.join(self._folders)}")
+        return tuple(self._folders) if layers is None else tuple(dict.fromkeys(layers))
+
+    def _part(self, layer: str) -> Tagger:
+        """The tagger whose network has the layer: this one, or that of a folder inside the model's."""
+        folder = self._folders[layer]
+        if folder not in self._parts:
+            part = Tagger(folder, min_score=self._min_score, reference_year=self._reference_year)
+            part._threads, part._others = self._threads, self._others  # the same threads
+            self._parts[folder] = part
+        return self._parts[folder]
+
+    def _pipe_parts(
+        self, texts: Iterator[Text], batch_size: int, layers: tuple[str, ...]
+    ) -> Iterator[dict[str, list[Any]]]:
+        """What the networks of the layers give of each text, put together in the order of the layers."""
+        own: dict[Tagger, list[str]] = {}
+        for layer in layers:
+            own.setdefault(self._part(layer), []).append(layer)
+        streams = [
+            part._pipe(stream, batch_size, tuple(names))
+            for (part, names), stream in zip(own.items(), tee(texts, len(own)), strict=True)
+        ]
+        for several in zip(*streams, strict=True):
+            found = {layer: spans for one in several for layer, spans in one.items()}
+            yield {layer: found[layer] for layer in layers}
 
     def pipe(self, texts: Iterable[str], batch_size: int = 256) -> Iterator[list[Year]]:
         """The years of each text, lazily and in order; ``batch_size`` texts are read ahead, or twice as many.
@@ -158,9 +192,7 @@ class Tagger:
             raise TypeError("pipe takes an iterable of texts, not one str; use tagger(text)")
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
-        return (
-            found["years"] for found in self._pipe(zip(texts, repeat(None)), batch_size, self._known(YEARS))
-        )
+        return (found["years"] for found in self._pipe(zip(texts, repeat(None)), batch_size, YEARS))
 
     def map_batch(
         self, batch: Mapping[str, Any], text_field: str = "text", layers: Sequence[str] = YEARS
@@ -255,7 +287,7 @@ class Tagger:
             for layer, logits in outputs.logits.items():
                 begins, holds = bearers(tokens, layer)
                 starts, ends, labels, scores = tags.decode(
-                    logits, first, begins[rows], holds[rows], self._min_score, self._powers[layer]
+                    logits, first, begins[rows], holds[rows], self._thresholds[layer]
                 )
                 for a, b, label, score in zip(rows[starts], rows[ends - 1], labels, scores, strict=True):
                     number, offset, segment = chunk[tokens.segment[a]]

@@ -36,7 +36,6 @@ def decode(
     begins: npt.NDArray[np.bool_],
     holds: npt.NDArray[np.bool_],
     min_score: float = 0.5,
-    power: float = 1.0,
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """The spans that the logits (N, K) give: first tokens, ends, label numbers and scores (S,).
 
@@ -44,8 +43,7 @@ def decode(
     ``begins`` (N,) those that may be the first of a span, ``holds`` (N,) those of which a span has one
     (see `features.bearers`). Where a span is, B and I decide, of whatever label; which label it has, all its
     tokens together. A span goes on while I is likelier than O and B. Its score is the probability of
-    exactly that span: of its tags and of the tag behind it not being I, to the ``power`` that makes it the
-    share of such spans that are right (the tags of a long span hang together). Spans of a score below
+    exactly that span: of its tags and of the tag behind it not being I. Spans of a score below
     ``min_score`` are left out.
     """
     scaled = logits.astype(np.float64)
@@ -61,7 +59,7 @@ def decode(
     scores: list[float] = []
     end = 0
     # over tokens that are likely enough to begin a span, which are few
-    for start in np.flatnonzero(begin**power >= max(min_score, 1e-9)).tolist():
+    for start in np.flatnonzero(begin >= max(min_score, 1e-9)).tolist():
         if start < end:
             continue
         score, stop = float(begin[start]), start + 1
@@ -72,7 +70,6 @@ def decode(
             stop += 1
         if stop < len(goes_on):
             score *= 1 - inside[stop]
-        score **= power
         if score >= min_score and holds[start:stop].any():
             end = stop
             starts.append(start)

@@ -34,7 +34,7 @@ from yearmark.archive.sources import (
     units,
 )
 from yearmark.archive.work import Pool, Result, Settings, Unit, is_small, tag_here
-from yearmark.files import MODEL_FILES, model_folder
+from yearmark.files import layer_folders, model_files, model_folder
 
 SMALL = 2 << 20  # bytes of input for which no workers are started
 COMMIT_EVERY = 0.5  # seconds: what a stop may lose beside the units in work
@@ -157,7 +157,7 @@ def _layers(job: Job, form: str) -> tuple[str, ...]:
     layers = tuple(dict.fromkeys(name.strip() for name in job.layers.split(",") if name.strip()))
     if not layers:
         raise ValueError("--layers names no layer; give for example years,timexes")
-    known = json.loads((model_folder(job.model) / "config.json").read_text(encoding="utf-8"))["labels"]
+    known = layer_folders(model_folder(job.model))
     if unknown := [layer for layer in layers if layer not in known]:
         raise ValueError(f"--layers: the model has no layer {unknown[0]!r}, only {', '.join(known)}")
     if layers != ("years",) and not FORMATS[form].has_layers:
@@ -573,7 +573,7 @@ def _key(job: Job, form: str, given: _Input) -> dict[str, Any]:
     """What makes two runs the same."""
     model = hashlib.sha256()
     folder = model_folder(job.model)
-    for name in MODEL_FILES:
+    for name in model_files(folder):
         model.update((folder / name).read_bytes())
     settings = {
         "paths": list(job.paths),

@@ -39,7 +39,7 @@ from yearmark.evaluation.measures import (
     thresholds,
     two_sided,
 )
-from yearmark.files import MODEL_FILES
+from yearmark.files import model_files
 from yearmark.segments import segments
 from yearmark.tokenizer import make_tokenizer
 from yearmark.training import corpora
@@ -235,7 +235,7 @@ def model(folder: Path | None, documents: Sequence[Document], settings: Settings
     seconds = time.perf_counter() - began
     place = folder or Path(str(resources.files("yearmark"))) / "model"
     digest = hashlib.sha256()
-    for name in MODEL_FILES:
+    for name in model_files(folder):
         digest.update(hashlib.sha256((place / name).read_bytes()).digest())
     name = folder.resolve().name if folder else "yearmark"
     # candidates are asked for anew: what is too weak an answer may lie in a better one's way

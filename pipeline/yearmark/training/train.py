@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 from torch import Tensor
@@ -62,8 +62,12 @@ def train(config: Config, output: Path, say: Say) -> dict[str, Any]:
     network.halve()
     layers = list(config.labels)
     calibration = {layer: calibrate(network, data.held_out, layer) for layer in layers}
-    powers = {layer: score_power(network, data.held_out, layer) for layer in layers}
-    scores = held_out_scores(network, data.held_out, config.labels, powers)
+    thresholds = {
+        layer: best_threshold(network, data.held_out, layer, names)
+        for layer, names in config.labels.items()
+        if layer != "years"
+    }
+    scores = held_out_scores(network, data.held_out, config.labels, thresholds)
     metrics = {
         "held_out": scores,
         "calibration": calibration,
@@ -79,7 +83,7 @@ def train(config: Config, output: Path, say: Say) -> dict[str, Any]:
     described = {
         "format": FORMAT,
         "labels": config.labels,
-        "score_powers": powers,
+        "thresholds": thresholds,
         "table_rows": config.features.rows,
         "encoder": config.encoder.model_dump(),
         "corpora": data.licences,
@@ -142,15 +146,14 @@ class _Run:
             wanted = torch.full(scores.shape[:2], UNKNOWN)
             for row, example in enumerate(batch):
                 wanted[row, : len(example)] = torch.from_numpy(example.tags[layer])
-            loss = loss + cross_entropy(
-                scores.flatten(0, 1),
-                wanted.flatten(),
-                ignore_index=UNKNOWN,
-                label_smoothing=self.config.training.label_smoothing,
-                reduction="sum",
-            )
-        # by all tokens, so that a layer which few of the texts carry does not weigh as much as the others
-        return loss / int(lengths.sum())
+            if (wanted != UNKNOWN).any():
+                loss = loss + cross_entropy(
+                    scores.flatten(0, 1),
+                    wanted.flatten(),
+                    ignore_index=UNKNOWN,
+                    label_smoothing=self.config.training.label_smoothing,
+                )
+        return loss
 
     def judge(self, held_out: Sequence[Example], labels: dict[str, list[str]], say: Say) -> None:
         """Score the epoch on the held-out documents, and write the checkpoint."""
@@ -231,7 +234,7 @@ def held_out_scores(
     network: Network,
     examples: Sequence[Example],
     labels: dict[str, list[str]],
-    powers: Mapping[str, float] | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Strict F1 by layer: of spans (characters and tokens agree on it), and seqeval's (IOB2, strict).
 
@@ -249,7 +252,7 @@ def held_out_scores(
                 logits[layer],
                 _first(len(example)),
                 *bearers(example, layer),
-                power=(powers or {}).get(layer, 1.0),
+                min_score=(thresholds or {}).get(layer, 0.5),
             )
             found = tags.encode(
                 [(a, b, names[k]) for a, b, k in zip(starts, ends, label, strict=True)],
@@ -270,6 +273,21 @@ def held_out_scores(
             "gold": gold_count,
         }
     return results
+
+
+def best_threshold(network: Network, examples: Sequence[Example], layer: str, names: Sequence[str]) -> float:
+    """The least score with which a layer's spans are given: that of the best F1 on held-out examples.
+
+    It is below 0.5, for the score of a long span is that its text is exactly that, and a span with a word
+    too much is better than none.
+    """
+    known = [example for example in examples if (example.tags[layer] != UNKNOWN).any()]
+    grid = np.linspace(0.15, 0.5, 8).round(2).tolist()
+    f1 = [
+        held_out_scores(network, known, {layer: list(names)}, {layer: threshold})[layer]["f1"]
+        for threshold in grid
+    ]
+    return float(grid[int(np.argmax(f1))])
 
 
 def _first(length: int) -> np.ndarray:
@@ -325,36 +343,3 @@ def calibrate(network: Network, examples: Sequence[Example], layer: str) -> dict
         head.bias.copy_((head.bias + bias * tagged) / temperature)
         head.weight.div_(temperature)
     return {"temperature": temperature, "bias": bias, "tokens": int(chosen.sum())}
-
-
-def score_power(network: Network, examples: Sequence[Example], layer: str) -> float:
-    """The power that makes the scores of a layer's spans the shares of them that are right.
-
-    Fitted by likelihood on the spans found in held-out examples of corpora. 1 for years, whose spans are
-    mostly of one token, of which `calibrate` has made the probabilities right already.
-    """
-    if layer == "years":
-        return 1.0
-    scores: list[float] = []
-    right: list[bool] = []
-    for example, logits in predict(network, examples):
-        gold = example.tags[layer]
-        if (gold == UNKNOWN).all():
-            continue
-        spans = {span[:2] for span in _spans(gold)}
-        starts, ends, _, found = tags.decode(
-            logits[layer], _first(len(example)), *bearers(example, layer), min_score=0.01
-        )
-        for start, end, score in zip(starts.tolist(), ends.tolist(), found.tolist(), strict=True):
-            if (gold[start:end] != UNKNOWN).all():
-                scores.append(score)
-                right.append((start, end) in spans)
-    if not any(right):
-        return 1.0
-    s, y = np.array(scores), np.array(right)
-
-    def loss(power: float) -> float:
-        p = np.clip(s**power, 1e-6, 1 - 1e-6)
-        return float(-np.where(y, np.log(p), np.log(1 - p)).mean())
-
-    return float(minimize_scalar(loss, bounds=(0.05, 3), method="bounded").x)
