@@ -40,6 +40,7 @@ data: $(STAMP) ## Write the generated training text to data/generated
 
 train: $(STAMP) ## Train the published model anew, to runs/default
 	$(BIN)/yearmark train configs/default.toml --output runs/default
+	$(BIN)/yearmark train configs/timexes.toml --output runs/default/timexes
 
 .venv/.bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

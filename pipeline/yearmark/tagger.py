@@ -106,7 +106,6 @@ class Tagger:
         self._network = onnxruntime.InferenceSession(
             folder / "model.onnx", options, providers=["CPUExecutionProvider"]
         )
-        self._threads = threads
         self._others = ThreadPoolExecutor(threads - 1, "yearmark") if threads > 1 else None
         self._folders = layer_folders(folder)
         self._parts: dict[Path, Tagger] = {folder: self}  # those loaded, by their folders
@@ -164,7 +163,7 @@ class Tagger:
         folder = self._folders[layer]
         if folder not in self._parts:
             part = Tagger(folder, min_score=self._min_score, reference_year=self._reference_year)
-            part._threads, part._others = self._threads, self._others  # the same threads
+            part._others = self._others  # the same threads
             self._parts[folder] = part
         return self._parts[folder]
 

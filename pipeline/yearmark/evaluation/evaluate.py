@@ -235,7 +235,7 @@ def model(folder: Path | None, documents: Sequence[Document], settings: Settings
     seconds = time.perf_counter() - began
     place = folder or Path(str(resources.files("yearmark"))) / "model"
     digest = hashlib.sha256()
-    for name in model_files(folder):
+    for name in model_files(place):
         digest.update(hashlib.sha256((place / name).read_bytes()).digest())
     name = folder.resolve().name if folder else "yearmark"
     # candidates are asked for anew: what is too weak an answer may lie in a better one's way

@@ -41,7 +41,7 @@ def write_generated(config: Config, path: Path) -> Iterator[str]:
     for document in generate(config):
         spans = [
             {"start": mark.start, "end": mark.end, "text": document.text[mark.start : mark.end]}
-            for mark in document.marks["years"]
+            for mark in document.marks.get("years", ())
         ]
         kind = document.source.partition(":")[2]
         kinds[document.lang][kind] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from yearmark.training.variation import vary
 
 _SLOT = re.compile(r"\{([^{}]*)\}")
 _MARKS = re.compile("[⟦⟧]")
+_LABEL = re.compile("⟦([A-Z]+):")
+_LABELS = 0xE000  # the first of the private characters that stand for labels while a sentence is varied
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 _VARIABLE = re.compile(r"(year|n)(_[a-z])?([+-]\d*)?")
 _DIGITS_WITH_FINAL = "013678"  # whose Korean names end in a consonant: 영 일 삼 육 칠 팔
@@ -39,11 +41,14 @@ class Grammar:
         self.path = path
         with path.open("rb") as file:
             tables = tomllib.load(file)
-        if unknown := set(tables) - {"lexicon", "year", "number", "context"}:
+        if unknown := set(tables) - {"lexicon", "year", "timex", "number", "context"}:
             raise ValueError(f"{path}: unknown table {sorted(unknown)[0]!r}; see its README")
         self.lang = path.stem
         self.lexicon: dict[str, list[str]] = tables["lexicon"]
-        self.years = [Template(k, t) for k, texts in tables["year"].items() for t in texts]
+        # a grammar of time expressions has their labels with the marks, in the lexicon too: ⟦DATE:{month}⟧
+        self.layer = "timexes" if "timex" in tables else "years"
+        marked = tables["timex"] if "timex" in tables else tables["year"]
+        self.years = [Template(k, t) for k, texts in marked.items() for t in texts]
         self.numbers = [Template(k, t) for k, texts in tables["number"].items() for t in texts]
         for sentences in sorted(path.parent.glob(f"{path.stem}-*.txt")):
             for template in _sentences(sentences):
@@ -63,6 +68,8 @@ class Grammar:
             for slot in _SLOT.findall(text):
                 if slot not in self.lexicon and not _is_known(slot):
                     raise ValueError(f"{self.path}: unknown slot {{{slot}}} in {text!r}")
+        if self.layer != "years":
+            return
         for text in (template.text for template in self.years):
             if not re.search("⟦[^⟦⟧]+⟧", text):
                 raise ValueError(f"{self.path}: a [year] template without ⟦…⟧: {text!r}")
@@ -90,14 +97,16 @@ class Grammar:
         for number in range(count):
             template = self._choose(rng)
             marked = self._in_context(_Draw(self, rng).expand(template.text), rng)
-            text, marks = _unmark(vary(marked, rng))
+            labels = list(dict.fromkeys(_LABEL.findall(marked)))
+            marked = _LABEL.sub(lambda found: f"⟦{chr(_LABELS + labels.index(found[1]))}", marked)
+            text, marks = _unmark(vary(marked, rng), labels)
             yield Document(
                 id=f"generated-{self.lang}:{number}",
                 text=text,
                 source=f"generated:{template.kind}",
                 license="MIT",
                 lang=self.lang,
-                marks={"years": marks},
+                marks={self.layer: marks},
             )
 
     def _choose(self, rng: random.Random) -> Template:
@@ -236,17 +245,20 @@ def _particle(slot: str, before: str) -> str:
     return closed if last.lower() in set("lmnr") else opened
 
 
-def _unmark(marked: str) -> tuple[str, list[Mark]]:
-    """Text without ⟦ and ⟧, and the marks that they were."""
+def _unmark(marked: str, labels: Sequence[str]) -> tuple[str, list[Mark]]:
+    """Text without ⟦ and ⟧, and the marks that they were: years, or of the label that the first sign is for."""
     marks: list[Mark] = []
     pieces: list[str] = []
     length = start = 0
+    label = "YEAR"
     for piece in re.split("([⟦⟧])", marked):
         if piece == "⟦":
             start = length
         elif piece == "⟧":
-            marks.append(Mark(start, length))
+            marks.append(Mark(start, length, label))
         else:
+            if labels and (number := ord(piece[:1] or " ") - _LABELS) in range(len(labels)):
+                label, piece = labels[number], piece[1:]
             pieces.append(piece)
             length += len(piece)
     return "".join(pieces), marks
