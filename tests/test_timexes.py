@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import yearmark
+from yearmark.cues import Cues
 from yearmark.numerals import Eras
 from yearmark.timex_value import timex_values
+from yearmark.tokenizer import make_tokenizer
 from yearmark.training.corpora import read_timeml
+from yearmark.training.grammar import Grammar
 
 ERAS = Eras.read(Path(__file__).parents[1] / "data/eras.toml")
 WEDNESDAY = datetime.date(2026, 11, 25)
@@ -251,6 +255,31 @@ def test_the_component_refuses_what_is_no_layer_or_date() -> None:
         nlp.add_pipe("yearmark", config={"layers": ["dates"]})
     with pytest.raises(ValueError, match="'reference_date' of yearmark must be"):
         nlp.add_pipe("yearmark", config={"reference_date": "soon"})
+
+
+# ---- generated text
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_the_grammars_of_time_expressions(lang: str) -> None:
+    grammar = Grammar(Path(__file__).parents[1] / f"data/timexes/{lang}.toml")
+    documents = list(grammar.sentences(2_000, seed=1))
+    assert documents == list(grammar.sentences(2_000, seed=1))
+    labels = Counter(mark.label for document in documents for mark in document.marks["timexes"])
+    assert set(labels) == {"en": {"DATE", "TIME", "DURATION", "SET"}, "ko": {"DATE", "TIME"}}[lang]
+    assert min(labels.values()) >= 100
+    cues = Cues.read(Path(__file__).parents[1] / "data/cues.txt")
+    tokens = make_tokenizer({})
+    bare: list[bool] = []  # without a cue: words run together by a space less
+    for document in documents:
+        assert not re.search("[⟦⟧{}\ue000-\uf8ff]", document.text)
+        for mark in document.marks["timexes"]:
+            own = document.text[mark.start : mark.end]
+            assert own.strip() == own != ""
+            bare.append(not any(token.text in cues for token in tokens(own)))
+    assert sum(bare) < 0.01 * len(bare)
+    plain = sum(not document.marks["timexes"] for document in documents)
+    assert 0.2 < plain / len(documents) < 0.6
 
 
 # ---- a layer of one's own

@@ -60,7 +60,8 @@ class Tagger:
 
     The answer for a text depends on nothing but the text: not on the texts around it, their order
     or the batch. Years of a score below ``min_score`` are left out; the lower it is, the more are found
-    and the more of them are wrong. ``reference_year`` settles the century of two-digit years that stand alone
+    and the more of them are wrong. (Other layers have thresholds of
+    their own, in the model.) ``reference_year`` settles the century of two-digit years that stand alone
     (default: the current year). ``threads`` is how many it may use; the answers are the same. The others run
     the network while this one reads on.
     """
@@ -90,7 +91,9 @@ class Tagger:
                 f"this version of yearmark reads format {FORMAT}. Train the model again with it."
             )
         self.labels: dict[str, list[str]] = config["labels"]
-        self._thresholds: dict[str, float] = {"years": min_score, **config["thresholds"]}
+        self._thresholds: dict[str, float] = {
+            layer: config["thresholds"].get(layer, 0.5) for layer in self.labels
+        } | {"years": min_score}
         self._eras = Eras.read(folder / "eras.toml")
         self._reader = Reader(
             config["table_rows"],

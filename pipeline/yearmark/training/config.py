@@ -115,10 +115,16 @@ class Training(Table):
 
 
 class Config(Table):
-    """A whole run. Paths are relative to the folder from which it is run."""
+    """A whole run. Paths are relative to the folder from which it is run.
+
+    ``labels`` are those of each layer. ``thresholds`` are the least scores with which the spans of a layer
+    other than years are given, 0.5 by default: the score of a long span is that its text is exactly that, and a
+    span with a word too much is better than none.
+    """
 
     seed: int = 1
     labels: dict[str, list[str]] = {"years": ["YEAR"]}
+    thresholds: dict[str, float] = {}
     eras: Path = Path("data/eras.toml")
     cues: Path = Path("data/cues.txt")
     words: Path | None = None  # the folder of the word vectors, `data/words`

@@ -57,6 +57,9 @@ class Grammar:
         self.lead: list[str] = context.get("lead", [])
         self.tail: list[str] = context.get("tail", [])
         self.filler: list[str] = context.get("filler", [])
+        texts = [template.text for template in self.years]
+        texts += [text for entries in self.lexicon.values() for text in entries]
+        self.labels = sorted({label for text in texts for label in _LABEL.findall(text)})
         self.lowers = tuple(word + " " for word in context.get("lowers", []))
         self._check()
 
@@ -87,6 +90,8 @@ class Grammar:
             split: tuple[list[Template], list[Template]] = ([], [])
             for template in getattr(self, name):
                 split[crc32(template.text.encode()) % 20 == 0].append(template)
+            if not split[True]:  # of few
+                split[True].append(split[False].pop())
             setattr(most, name, split[False])
             setattr(held_out, name, split[True])
         return most, held_out
@@ -94,14 +99,14 @@ class Grammar:
     def sentences(self, count: int, seed: int) -> Iterator[Document]:
         """``count`` documents, half of them from templates without a year; the same for a seed."""
         rng = random.Random(f"{self.lang} {seed}")
-        for number in range(count):
+        for place in range(count):
             template = self._choose(rng)
             marked = self._in_context(_Draw(self, rng).expand(template.text), rng)
-            labels = list(dict.fromkeys(_LABEL.findall(marked)))
-            marked = _LABEL.sub(lambda found: f"⟦{chr(_LABELS + labels.index(found[1]))}", marked)
-            text, marks = _unmark(vary(marked, rng), labels)
+            for number, label in enumerate(self.labels):
+                marked = marked.replace(f"⟦{label}:", f"⟦{chr(_LABELS + number)}")
+            text, marks = _unmark(vary(marked, rng), self.labels)
             yield Document(
-                id=f"generated-{self.lang}:{number}",
+                id=f"generated-{self.lang}:{place}",
                 text=text,
                 source=f"generated:{template.kind}",
                 license="MIT",
@@ -246,7 +251,7 @@ def _particle(slot: str, before: str) -> str:
 
 
 def _unmark(marked: str, labels: Sequence[str]) -> tuple[str, list[Mark]]:
-    """Text without ⟦ and ⟧, and the marks that they were: years, or of the label that the first sign is for."""
+    """Text without ⟦ and ⟧, and the marks they were: years, or of the label that the first sign is for."""
     marks: list[Mark] = []
     pieces: list[str] = []
     length = start = 0

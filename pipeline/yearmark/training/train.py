@@ -62,12 +62,7 @@ def train(config: Config, output: Path, say: Say) -> dict[str, Any]:
     network.halve()
     layers = list(config.labels)
     calibration = {layer: calibrate(network, data.held_out, layer) for layer in layers}
-    thresholds = {
-        layer: best_threshold(network, data.held_out, layer, names)
-        for layer, names in config.labels.items()
-        if layer != "years"
-    }
-    scores = held_out_scores(network, data.held_out, config.labels, thresholds)
+    scores = held_out_scores(network, data.held_out, config.labels, config.thresholds)
     metrics = {
         "held_out": scores,
         "calibration": calibration,
@@ -83,7 +78,7 @@ def train(config: Config, output: Path, say: Say) -> dict[str, Any]:
     described = {
         "format": FORMAT,
         "labels": config.labels,
-        "thresholds": thresholds,
+        "thresholds": config.thresholds,
         "table_rows": config.features.rows,
         "encoder": config.encoder.model_dump(),
         "corpora": data.licences,
@@ -273,21 +268,6 @@ def held_out_scores(
             "gold": gold_count,
         }
     return results
-
-
-def best_threshold(network: Network, examples: Sequence[Example], layer: str, names: Sequence[str]) -> float:
-    """The least score with which a layer's spans are given: that of the best F1 on held-out examples.
-
-    It is below 0.5, for the score of a long span is that its text is exactly that, and a span with a word
-    too much is better than none.
-    """
-    known = [example for example in examples if (example.tags[layer] != UNKNOWN).any()]
-    grid = np.linspace(0.15, 0.5, 8).round(2).tolist()
-    f1 = [
-        held_out_scores(network, known, {layer: list(names)}, {layer: threshold})[layer]["f1"]
-        for threshold in grid
-    ]
-    return float(grid[int(np.argmax(f1))])
 
 
 def _first(length: int) -> np.ndarray:
