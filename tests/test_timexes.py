@@ -108,6 +108,8 @@ def test_values_that_stand_in_the_text(name: str, kind: str, expected: str | Non
         ("지난해", "2025"),
         ("지난 월요일", "2026-11-23"),
         ("3년 전", "2023"),
+        ("지난해 3월 14일", "2025-03-14"),
+        ("오는 14일", "XXXX-XX-14"),
         ("14 March 2009", "2009-03-14"),
         ("soon", None),
     ],
@@ -285,6 +287,7 @@ def test_the_grammars_of_time_expressions(lang: str) -> None:
 # ---- a layer of one's own
 
 
+@pytest.mark.long
 def test_a_layer_of_ones_own_needs_no_code(command, tmp_path: Path) -> None:
     names, verbs = ["Anna", "Boris", "Clara", "Dmitri", "Emil"], ["won", "lost"]
     rows = []

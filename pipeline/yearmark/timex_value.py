@@ -319,6 +319,7 @@ def _in_words(plain: str) -> str | None:
 
 def _undated(plain: str) -> str | None:
     """A month or a day that names no year: XXXX-03-14."""
+    plain = re.sub(r"^(?:지난해|작년|올해|금년|내년|이달|지난달|지난|오는)\s?(?=\d)", "", plain)
     if found := re.search(rf"\b{_MONTH}", plain):
         rest = plain[: found.start()] + " " + plain[found.end() :]
         if re.search(rf"\b{_MONTH}", rest) or re.search(r"\d\s?[-–—]\s?\d|:", rest):
@@ -343,6 +344,11 @@ def _relative(plain: str, today: datetime.date | None) -> str | None:
             return (today + relativedelta(days=_DAYS[word])).isoformat()
         if word in _KOREAN_UNITS and len(words) == 1:
             return _unit(today, *_KOREAN_UNITS[word])
+    if found := re.fullmatch(
+        r"(?P<year>지난해|작년|올해|금년|내년|재작년)\s?(?P<month>\d{1,2})월(?:\s?(?P<day>\d{1,2})일)?", plain
+    ):
+        year = today.year + _KOREAN_UNITS[found["year"]][1]
+        return _date(f"{year:04}", int(found["month"]), int(found["day"]) if found["day"] else None)
     if plain in ("this morning", "this afternoon", "this evening"):
         return today.isoformat()
     if plain == "last night":

@@ -118,8 +118,8 @@ class Config(Table):
     """A whole run. Paths are relative to the folder from which it is run.
 
     ``labels`` are those of each layer. ``thresholds`` are the least scores with which the spans of a layer
-    other than years are given, 0.5 by default: the score of a long span is that its text is exactly that, and a
-    span with a word too much is better than none.
+    other than years are given, 0.5 by default: the score of a long span is that its text is exactly that, and
+    a span with a word too much is better than none.
     """
 
     seed: int = 1
