@@ -11,17 +11,22 @@ import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import click
 
 import yearmark
-from yearmark.training.config import Config, Corpus
+from yearmark.training.config import Config
 from yearmark.training.corpora import read
 from yearmark.training.document import Document, Mark
 from yearmark.training.scores import Counts, count
 from yearmark.training.train import train
+
+Pairs = list[tuple[Sequence[Mark], Sequence[yearmark.Timex]]]  # gold and answer of each document
 
 FOLDS = 5
 SCORED = ("timebank", "aquaint", "wikiwars-train", "tweets-train", "klue")
@@ -110,43 +115,48 @@ def table(results: dict[str, Any], folds: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def tagged(config: Path, fold: int) -> dict[str, Pairs]:
+    """Gold and answers for the documents of a fold, by corpus, by a network that never saw them."""
+    settings = Config.read(config)
+    pairs: dict[str, Pairs] = {}
+    held_out: dict[str, list[Document]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        parts = []
+        for corpus in settings.corpora:
+            stem, path = Path(corpus.path).stem, folder / Path(corpus.path).name
+            documents = list(read(corpus.path))
+            random.Random(settings.seed).shuffle(documents)
+            if stem in SCORED:
+                held_out[stem] = documents[fold::FOLDS]
+                del documents[fold::FOLDS]
+            path.write_text("\n".join(map(record, documents)) + "\n", encoding="utf-8")
+            parts.append(corpus.model_copy(update={"path": str(path)}))
+        train(settings.model_copy(update={"corpora": parts}), folder / "model", click.echo)
+        tagger = yearmark.load(folder / "model")
+        for stem, own in held_out.items():
+            found = tagger.pipe_layers((document.text for document in own), ["timexes"])
+            pairs[stem] = [(d.marks["timexes"], one["timexes"]) for d, one in zip(own, found, strict=True)]
+    return pairs
+
+
 @click.command()
 @click.option(
     "--config", type=click.Path(path_type=Path), default=Path("configs/timexes.toml"), show_default=True
 )
 @click.option("--output", type=click.Path(path_type=Path), default=Path("docs/accuracy"), show_default=True)
-@click.option("--folds", default=FOLDS, show_default=True, help="Only so many of them are run.")
-def main(config: Path, output: Path, folds: int) -> None:
+@click.option("--workers", default=2, show_default=True, help="Folds that are trained side by side.")
+def main(config: Path, output: Path, workers: int) -> None:
     """Cross-validate the layer of time expressions."""
-    settings = Config.read(config)
-    corpora = {Path(one.path).stem: one for one in settings.corpora if Path(one.path).exists()}
-    documents = {name: list(read(one.path)) for name, one in corpora.items()}
-    for own in documents.values():
-        random.Random(settings.seed).shuffle(own)
-    pairs: dict[str, list[tuple[Sequence[Mark], Sequence[yearmark.Timex]]]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for fold in range(folds):
-            parts = []
-            for stem, own in documents.items():
-                path = folder / f"{stem}.jsonl"
-                kept = [d for k, d in enumerate(own) if stem not in SCORED or k % FOLDS != fold]
-                path.write_text("\n".join(map(record, kept)) + "\n", encoding="utf-8")
-                parts.append(Corpus(path=str(path), repeat=corpora[stem].repeat, layers=corpora[stem].layers))
-            run = settings.model_copy(update={"corpora": parts})
-            train(run, folder / f"model-{fold}", click.echo)
-            tagger = yearmark.load(folder / f"model-{fold}")
-            for stem in SCORED:
-                held_out = documents.get(stem, [])[fold::FOLDS]
-                found = tagger.pipe_layers((d.text for d in held_out), ["timexes"])
-                pairs[stem] += [
-                    (d.marks["timexes"], one["timexes"]) for d, one in zip(held_out, found, strict=True)
-                ]
-            results = {stem: scores(own) for stem, own in pairs.items() if own}
-            click.echo(table(results, fold + 1))
-            output.mkdir(parents=True, exist_ok=True)
+    pairs: dict[str, Pairs] = defaultdict(list)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for done, own in enumerate(pool.map(tagged, repeat(config), range(FOLDS)), 1):
+            for stem, more in own.items():
+                pairs[stem] += more
+            results = {stem: scores(all_of_it) for stem, all_of_it in pairs.items()}
+            click.echo(table(results, done))
             (output / "timexes.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-            (output / "timexes.md").write_text(table(results, fold + 1), encoding="utf-8")
+            (output / "timexes.md").write_text(table(results, done), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import spacy
 from edtf import parse_edtf
@@ -211,7 +212,7 @@ def test_the_command_gives_both_layers(command, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--layers", "years,dates"], b"the model has no layer 'dates', only years, timexes"),
-        (["--layers", "timexes", "--format", "csv"], b"choose jsonl, timeml"),
+        (["--layers", "timexes", "--format", "csv"], b"choose jsonl, parquet, timeml"),
         (["--layers", ","], b"names no layer"),
     ],
 )
@@ -232,6 +233,21 @@ def test_timeml_comes_back_as_it_went(command, tagger: yearmark.Tagger, tmp_path
     assert document.text == text
     expected = [(one.start, one.end, one.type) for one in tagger.tag(text, ["timexes"])["timexes"]]
     assert [(mark.start, mark.end, mark.label) for mark in document.marks["timexes"]] == expected != []
+
+
+@pytest.mark.parametrize("layers", ["years,timexes", "timexes"])
+def test_parquet_holds_what_jsonl_does(layers: str, command, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    rows = [{"id": "a", "text": TEXT, "timexes": "mine"}, {"id": "b", "text": "Nothing."}]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    for name in ("out.jsonl", "out.parquet"):
+        done = command("tag", path, "--layers", layers, "-o", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    expected = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == expected
+    again = tmp_path / "again.parquet"
+    assert command("tag", tmp_path / "out.parquet", "--layers", layers, "-o", again).returncode == 0
+    assert pq.read_table(again).to_pylist() == expected
 
 
 # ---- the component

@@ -93,7 +93,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     default="years",
     show_default=True,
     metavar="NAMES",
-    help="Such as years,timexes: in jsonl, timeml.",
+    help="Such as years,timexes: in jsonl, parquet, timeml.",
 )
 @click.option(
     "--reference-date",

@@ -352,11 +352,12 @@ def _gather_spacy(staged: Staged, path: Path) -> None:
 # ---- Parquet
 
 
-def _years_type() -> pa.DataType:
+def _layer_type(layer: str) -> pa.DataType:
     import pyarrow as pa
 
-    year = [("start", pa.int64()), ("end", pa.int64()), ("text", pa.string()), ("value", pa.string())]
-    return pa.list_(pa.struct([*year, ("score", pa.float64())]))
+    kind = [] if layer == "years" else [("type", pa.string())]
+    fields = [("start", pa.int64()), ("end", pa.int64()), ("text", pa.string()), *kind]
+    return pa.list_(pa.struct([*fields, ("value", pa.string()), ("score", pa.float64())]))
 
 
 def _parquet(tagged: Tagged) -> bytes:
@@ -367,17 +368,19 @@ def _parquet(tagged: Tagged) -> bytes:
         return b""
     if (batch := tagged.content.table) is not None:
         table = pa.Table.from_batches([batch.take(pa.array(tagged.rows, pa.int64()))])
-        if "years" in table.column_names:
-            table = table.drop_columns(["years"])
+        table = table.drop_columns([layer for layer in tagged.found[0] if layer in table.column_names])
         if "id" in tagged.records[0].fields and "id" not in table.column_names:
             ids = pa.array([record.fields["id"] for record in tagged.records], pa.string())
             table = table.add_column(0, "id", ids)
     else:
-        names = dict.fromkeys(name for record in tagged.records for name in record.fields if name != "years")
+        names = dict.fromkeys(
+            name for record in tagged.records for name in record.fields if name not in tagged.found[0]
+        )
         columns = [_inferred(name, [record.fields.get(name) for record in tagged.records]) for name in names]
         table = pa.table([array for array, _ in columns], schema=pa.schema([field for _, field in columns]))
-    years = [[dataclasses.asdict(year) for year in found] for found in tagged.years]
-    table = table.append_column("years", pa.array(years, _years_type()))
+    for layer in tagged.found[0]:
+        spans = [[dataclasses.asdict(span) for span in found[layer]] for found in tagged.found]
+        table = table.append_column(layer, pa.array(spans, _layer_type(layer)))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -426,8 +429,10 @@ def _gather_parquet(staged: Staged, path: Path) -> None:
         for field in schema:
             known = fields.get(field.name)
             fields[field.name] = field if known is None else _unified(known, field)
-    fields.pop("years", None)
-    ordered = [*fields.values(), pa.field("years", _years_type())]
+    years = pa.field("years", _layer_type("years"))
+    ordered = [*(field for name, field in fields.items() if name != "years")]
+    if "years" in fields or not fields:
+        ordered.append(years)
     schema = pa.schema(ordered, _with_years(metadata, [field.name for field in ordered]))
     with pq.ParquetWriter(path, schema) as writer:
         pending: list[pa.Table] = []
@@ -480,9 +485,15 @@ def _with_years(metadata: dict[bytes, bytes], columns: Sequence[str]) -> dict[by
     about = json.loads(metadata[b"huggingface"])
     types = {"start": "int64", "end": "int64", "text": "string", "value": "string", "score": "float64"}
     known = about["info"]["features"]
-    new = {"id": _value("string"), "years": [{name: _value(dtype) for name, dtype in types.items()}]}
-    about["info"]["features"] = {name: known.get(name) or new[name] for name in columns} | {
-        "years": new["years"]
+    years = {name: _value(dtype) for name, dtype in types.items()}
+    timexes = {
+        name: years.get(name) or _value("string")
+        for name in ("start", "end", "text", "type", "value", "score")
+    }
+    new = {"id": _value("string"), "years": [years], "timexes": [timexes]}
+    features = {name: known.get(name) or new.get(name) or [timexes] for name in columns}
+    about["info"]["features"] = features | {
+        layer: new[layer] for layer in ("years", "timexes") if layer in columns
     }
     return {**metadata, b"huggingface": json.dumps(about).encode()}
 
@@ -495,7 +506,7 @@ FORMATS = {
     "jsonl": Format("jsonl", _jsonl, has_layers=True),
     "csv": _table(","),
     "tsv": _table("\t"),
-    "parquet": Format("parquet", _parquet, gather=_gather_parquet),
+    "parquet": Format("parquet", _parquet, gather=_gather_parquet, has_layers=True),
     "conll": Format("conll", _conll),
     "spacy": Format("spacy", _spacy, gather=_gather_spacy),
     "timeml": _documents([".tml"], _timeml, has_layers=True),
