@@ -214,6 +214,7 @@ def test_the_command_gives_both_layers(command, tmp_path: Path) -> None:
         (["--layers", "years,dates"], b"the model has no layer 'dates', only years, timexes"),
         (["--layers", "timexes", "--format", "csv"], b"choose jsonl, parquet, timeml"),
         (["--layers", ","], b"names no layer"),
+        (["--layers", "timexes", "--reference-date", "2009-13-01"], b"give a date such as 2009-03-14"),
     ],
 )
 def test_what_cannot_be_done_is_said(options: list[str], message: bytes, command) -> None:

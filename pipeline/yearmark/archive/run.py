@@ -166,6 +166,19 @@ def _layers(job: Job, form: str) -> tuple[str, ...]:
     return layers
 
 
+def _reference_date(job: Job) -> str | None:
+    """A date, or the name of a field that holds one. Raises ValueError at a date that there is not."""
+    given = job.reference_date
+    if given is not None and given[:1].isdigit():
+        try:
+            datetime.date.fromisoformat(given[:10])
+        except ValueError as error:
+            raise ValueError(
+                f"--reference-date {given}: {error}; give a date such as 2009-03-14, or the field of it"
+            ) from None
+    return given
+
+
 def _settings(job: Job, form: str, reference_year: int | None, colour: bool = False) -> Settings:
     return Settings(
         Fields(job.text_field, job.id_field, job.max_chars),
@@ -175,7 +188,7 @@ def _settings(job: Job, form: str, reference_year: int | None, colour: bool = Fa
         reference_year,
         job.threads,
         _layers(job, form),
-        job.reference_date,
+        _reference_date(job),
         stops=job.errors != "skip" and job.rejects is None,
         colour=colour,
     )
