@@ -58,7 +58,7 @@ bench-accuracy: .venv/.bench ## Score this tool and its peers, to docs/accuracy
 bench-position: .venv/.bench ## Tag sentences alone and in neutral text, to docs/invariance/published.json
 	$(BIN)/python benchmarks/position.py
 
-bench-timexes: $(STAMP) ## Cross-validate the time expressions, to docs/accuracy (20 minutes)
+bench-timexes: $(STAMP) ## Cross-validate the time expressions, to docs/accuracy (25 minutes)
 	$(BIN)/python benchmarks/timexes.py
 
 GOLD := $(wildcard ../shared/corpora/years-en.dev.jsonl ../shared/corpora/years-ko.dev.jsonl)
