@@ -67,6 +67,7 @@ def is_valid(value: str) -> bool:
         ("the 19th century", "DATE", "18XX"),
         ("the nineteenth century", "DATE", "18XX"),
         ("circa 1450", "DATE", "1450~"),
+        ("circa spring 1450", "DATE", "1450-21"),
         ("1914-18", "DATE", "1914/1918"),
         ("from 1914 to 1918", "DATE", "1914/1918"),
         ("480 BC", "DATE", "-0479"),

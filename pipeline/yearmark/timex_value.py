@@ -297,7 +297,9 @@ def _date(year: str, month: int | None, day: int | None, about: str = "") -> str
         return year + about
     if not (1 <= month <= 12 or 21 <= month <= 41):
         return None
-    if day is None or month > 12:
+    if month > 12:  # EDTF's level 1 has no approximate seasons
+        return f"{year}-{month:02}"
+    if day is None:
         return f"{year}-{month:02}{about}"
     known = int(year) if year.isdecimal() and 1 <= int(year) <= 9999 else 2000  # a leap year
     try:
