@@ -159,6 +159,7 @@ def folder(command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_command_again_writes_the_page_anew_without_training(command, folder: Path) -> None:
     before = {name: (folder / name).read_bytes() for name in ("invariance.html", "cells.jsonl")}
     (folder / "invariance.html").unlink()

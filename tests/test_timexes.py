@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -79,6 +80,11 @@ def is_valid(value: str) -> bool:
         ("twenty-five years", "DURATION", "P25Y"),
         ("half an hour", "DURATION", None),
         ("several days", "DURATION", None),
+        ("one hundred twenty days", "DURATION", "P120D"),
+        ("two or three weeks", "DURATION", None),
+        ("three to four years", "DURATION", None),
+        ("3-4 years", "DURATION", None),
+        ("ninety thousand centuries", "DURATION", "P9000000Y"),
         ("three decades", "DURATION", "P30Y"),
         ("90 minutes", "DURATION", "PT90M"),
         ("every Monday", "SET", "R/P1W"),
@@ -114,10 +120,36 @@ def test_values_that_stand_in_the_text(name: str, kind: str, expected: str | Non
         ("오는 14일", "XXXX-XX-14"),
         ("14 March 2009", "2009-03-14"),
         ("soon", None),
+        ("late yesterday", "2026-11-24"),
+        ("yesterday evening", "2026-11-24"),
+        ("7 p.m. tonight", "2026-11-25"),
+        ("the day after tomorrow", "2026-11-27"),
+        ("the day before yesterday", "2026-11-23"),
+        ("two days after tomorrow", None),
+        ("a week from today", None),
+        ("March or April last year", None),
     ],
 )
 def test_values_relative_to_a_day(name: str, expected: str | None) -> None:
     assert value(name, "DATE", WEDNESDAY) == expected
+
+
+@pytest.mark.parametrize("day", [datetime.date.min, datetime.date.max])
+def test_the_first_and_the_last_day_have_neighbours_without_a_value(day: datetime.date) -> None:
+    for name in (
+        "yesterday",
+        "tomorrow",
+        "last Monday",
+        "next Monday",
+        "last week",
+        "next week",
+        "a week ago",
+    ):
+        found = value(name, "DATE", day)
+        assert found is None or is_valid(found), name
+    for name in ("last year", "last decade", "last quarter", "next month", "March last year", "지난해 3월"):
+        found = value(name, "DATE", day)
+        assert found is None or is_valid(found), name
 
 
 WORDS = (
@@ -185,6 +217,26 @@ def test_a_segment_without_a_cue_changes_nothing(tagger: yearmark.Tagger) -> Non
     assert (
         [(one.text, one.score) for one in both["timexes"]] == [(one.text, one.score) for one in alone] != []
     )
+
+
+def test_the_cues_are_of_the_model(tmp_path: Path) -> None:
+    """A span without a cue is not given, be the network as sure of it as it may."""
+    folder = tmp_path / "model"
+    shutil.copytree(Path(yearmark.__file__).parent / "model", folder)
+    (folder / "timexes" / "cues.txt").write_text("# none but numbers\n", encoding="utf-8")
+    found = yearmark.load(folder).tag("We met on Friday. We met on 14 March.", ["timexes"])["timexes"]
+    assert [one.text for one in found] == ["14 March"]
+
+
+def test_what_cannot_be_asked_is_said(tagger: yearmark.Tagger) -> None:
+    with pytest.raises(TypeError, match="not one str"):
+        tagger.pipe_layers("In 2009")
+    with pytest.raises(ValueError, match="batch_size must be 1 or more"):
+        tagger.pipe_layers(["In 2009"], batch_size=0)
+    with pytest.raises(ValueError, match="no layer is asked for"):
+        tagger.tag("In 2009", [])
+    with pytest.raises(ValueError, match="shorter"):
+        list(tagger.pipe_layers(["today", "today"], reference_dates=[WEDNESDAY]))
 
 
 def test_an_unknown_layer_is_named(tagger: yearmark.Tagger) -> None:
@@ -307,13 +359,14 @@ def test_the_grammars_of_time_expressions(lang: str) -> None:
 
 @pytest.mark.long
 def test_a_layer_of_ones_own_needs_no_code(command, tmp_path: Path) -> None:
-    names, verbs = ["Anna", "Boris", "Clara", "Dmitri", "Emil"], ["won", "lost"]
+    names, verbs = ["Anna", "2009", "Clara", "Dmitri", "Emil"], ["won", "lost"]
     rows = []
     for number in range(200):
         name, verb = names[number % 5], verbs[number // 5 % 2]
         text = f"Yesterday {name} {verb} the match."
         mark = {"start": 10, "end": 10 + len(name), "label": "WINNER" if verb == "won" else "LOSER"}
-        rows.append(json.dumps({"id": number, "text": text, "players": [mark]}))
+        other = [{"start": 900, "end": 2, "label": "X"}]  # no layer of the configuration
+        rows.append(json.dumps({"id": number, "text": text, "players": [mark], "tokens": other}))
     (tmp_path / "players.jsonl").write_text("\n".join(rows), encoding="utf-8")
     root = Path(__file__).parents[1]
     (tmp_path / "players.toml").write_text(
@@ -336,3 +389,15 @@ def test_a_layer_of_ones_own_needs_no_code(command, tmp_path: Path) -> None:
     tagger = yearmark.load(tmp_path / "model")
     (one,) = tagger.tag("Yesterday Clara lost the match.")["players"]
     assert (one.text, one.type, one.value) == ("Clara", "LOSER", None)
+    (one,) = tagger.tag("Yesterday 2009 won the match.")["players"]
+    assert (one.text, one.type, one.value) == ("2009", "WINNER", None)
+    with pytest.raises(ValueError, match="no layer 'years', only players"):
+        tagger("In 2009")
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"text": "Yesterday Clara lost the match."}', encoding="utf-8")
+    options = ("--model", tmp_path / "model", "--layers", "players")
+    found = json.loads(command("tag", path, *options).stdout)["players"]
+    assert [(span["text"], span["type"]) for span in found] == [("Clara", "LOSER")]
+    done = command("tag", path, *options, "--format", "timeml", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert b"choose jsonl, parquet" in done.stderr

@@ -22,15 +22,20 @@ def model_folder(model: str | Path | None) -> Path:
 
 
 def layer_folders(folder: Path) -> dict[str, Path]:
-    """The folder of each layer's network: of most of them the model folder itself, else one inside of it.
+    """The folder of each layer's network: the model folder, or the one inside it that has the layer's name.
 
-    A folder inside is a model folder too; what it adds are those of its layers that ``folder`` lacks.
+    A folder inside is a model folder too.
     """
-    folders: dict[str, Path] = {}
-    for one in (folder, *sorted(path.parent for path in folder.glob("*/config.json"))):
-        for layer in json.loads((one / "config.json").read_text(encoding="utf-8"))["labels"]:
-            folders.setdefault(layer, one)
+    folders = dict.fromkeys(_labels(folder), folder)
+    for inside in sorted(path.parent for path in folder.glob("*/config.json")):
+        if inside.name in _labels(inside):
+            folders.setdefault(inside.name, inside)
     return folders
+
+
+def _labels(folder: Path) -> dict[str, list[str]]:
+    labels: dict[str, list[str]] = json.loads((folder / "config.json").read_text(encoding="utf-8"))["labels"]
+    return labels
 
 
 def model_files(folder: Path) -> list[str]:

@@ -99,7 +99,7 @@ class Tagger:
             config["table_rows"],
             self._eras,
             Words.read(folder / "words.tsv"),
-            Cues.read(folder / "cues.txt"),
+            Cues.read(folder / "cues.txt") if "timexes" in self.labels else None,
         )
         self._min_score = min_score
         self._reference_year = reference_year
@@ -115,12 +115,7 @@ class Tagger:
 
     def __call__(self, text: str) -> list[Year]:
         """The years of one text, in order."""
-        if not isinstance(text, str):
-            raise TypeError(
-                f"a tagger is called with one str, not {type(text).__name__}; "
-                "for several texts use tagger.pipe(texts)"
-            )
-        return self._tag([(text, None)], YEARS)[0]["years"]
+        return self.tag(text, YEARS)["years"]
 
     def tag(
         self,
@@ -136,7 +131,10 @@ class Tagger:
         Raises ValueError at a layer that the model lacks.
         """
         if not isinstance(text, str):
-            raise TypeError(f"a tagger is called with one str, not {type(text).__name__}")
+            raise TypeError(
+                f"a tagger is called with one str, not {type(text).__name__}; "
+                "for several texts use tagger.pipe(texts)"
+            )
         return next(self._pipe_parts(iter([(text, reference_date)]), 1, self._known(layers)))
 
     def pipe_layers(
@@ -147,9 +145,18 @@ class Tagger:
         reference_dates: Iterable[datetime.date | None] | None = None,
         batch_size: int = 256,
     ) -> Iterator[dict[str, list[Any]]]:
-        """What `tag` gives of each text, lazily and in order; ``reference_dates`` are the texts' own."""
+        """What `tag` gives of each text, lazily and in order; ``reference_dates`` are the texts' own.
+
+        ``batch_size`` texts are read ahead, or twice as many: it has an effect on speed and memory, never on
+        an answer.
+        """
+        if isinstance(texts, str):
+            raise TypeError("pipe takes an iterable of texts, not one str; use tagger(text)")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
         dates = repeat(None) if reference_dates is None else reference_dates
-        return self._pipe_parts(zip(texts, dates, strict=False), batch_size, self._known(layers))
+        pairs = zip(texts, dates, strict=reference_dates is not None)
+        return self._pipe_parts(pairs, batch_size, self._known(layers))
 
     def prepare(self, layers: Sequence[str]) -> None:
         """Load the networks of these layers now, which else are loaded when they are first asked for."""
@@ -157,6 +164,8 @@ class Tagger:
             self._part(layer)
 
     def _known(self, layers: Sequence[str] | None) -> tuple[str, ...]:
+        if layers is not None and not layers:
+            raise ValueError(f"no layer is asked for; the model has {', '.join(self._folders)}")
         if unknown := [layer for layer in layers or () if layer not in self._folders]:
             raise ValueError(f"the model has no layer {unknown[0]!r}, only {', '.join(self._folders)}")
         return tuple(self._folders) if layers is None else tuple(dict.fromkeys(layers))
@@ -186,15 +195,8 @@ class Tagger:
             yield {layer: found[layer] for layer in layers}
 
     def pipe(self, texts: Iterable[str], batch_size: int = 256) -> Iterator[list[Year]]:
-        """The years of each text, lazily and in order; ``batch_size`` texts are read ahead, or twice as many.
-
-        The batch size has an effect on speed and memory, never on an answer.
-        """
-        if isinstance(texts, str):
-            raise TypeError("pipe takes an iterable of texts, not one str; use tagger(text)")
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
-        return (found["years"] for found in self._pipe(zip(texts, repeat(None)), batch_size, YEARS))
+        """The years of each text, lazily and in order; ``batch_size`` is that of `pipe_layers`."""
+        return (found["years"] for found in self.pipe_layers(texts, YEARS, batch_size=batch_size))
 
     def map_batch(
         self, batch: Mapping[str, Any], text_field: str = "text", layers: Sequence[str] = YEARS
@@ -235,10 +237,6 @@ class Tagger:
         while begun:
             yield from self._end_texts(begun.popleft())
 
-    def _tag(self, texts: Sequence[Text], layers: tuple[str, ...]) -> list[dict[str, list[Any]]]:
-        """Segments of all the texts through the network, then values over whole texts."""
-        return self._end_texts(self._begin_texts(texts, layers))
-
     def _begin_texts(self, texts: Sequence[Text], layers: tuple[str, ...]) -> _Begun:
         begun = _Begun(texts, layers, {layer: [[] for _ in texts] for layer in layers})
         gate = segments_with_numbers if layers == YEARS else segments
@@ -266,7 +264,7 @@ class Tagger:
             {
                 layer: self._years(text, begun.spans[layer][number])
                 if layer == "years"
-                else self._timexes(text, begun.spans[layer][number], date)
+                else self._timexes(layer, text, begun.spans[layer][number], date)
                 for layer in begun.layers
             }
             for number, (text, date) in enumerate(begun.texts)
@@ -307,10 +305,12 @@ class Tagger:
             for (start, end, _, score), value in zip(spans, named, strict=True)
         ]
 
-    def _timexes(self, text: str, spans: list[Found], date: datetime.date | None) -> list[Timex]:
-        from yearmark.timex_value import timex_values  # dateutil is loaded for this layer alone
+    def _timexes(self, layer: str, text: str, spans: list[Found], date: datetime.date | None) -> list[Timex]:
+        named: list[str | None] = [None] * len(spans)
+        if layer == "timexes" and spans:
+            from yearmark.timex_value import timex_values  # dateutil is loaded for this layer alone
 
-        named = timex_values(text, [span[:3] for span in spans], self._eras, self._reference_year, date)
+            named = timex_values(text, [span[:3] for span in spans], self._eras, self._reference_year, date)
         return [
             Timex(start, end, text[start:end], label, value, round(score, 4))
             for (start, end, label, score), value in zip(spans, named, strict=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from dateutil.relativedelta import FR, MO, SA, SU, TH, TU, WE, relativedelta
 
-from yearmark.numerals import Eras, english_year
+from yearmark.numerals import NUMBER_WORDS, Eras, english_year
 from yearmark.value import values
 
 _MONTH_NAMES = "january february march april may june july august september october november december"
@@ -42,11 +42,11 @@ _ORDINALS = {
     for number, names in enumerate(("first 1st 1", "second 2nd 2", "third 3rd 3", "fourth 4th last 4"), 1)
     for name in names.split()
 }
-_DECADES = {"twenties": 2, "thirties": 3, "forties": 4, "fifties": 5, "sixties": 6, "seventies": 7}
-_DECADES |= {"eighties": 8, "nineties": 9}
-_ROMAN = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth"
-_ROMAN += " fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth twenty-first"
-_CENTURIES = {name: number for number, name in enumerate(_ROMAN.split(), 1)}
+_CENTURY_NAMES = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth"
+)
+_CENTURY_NAMES += " fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth twenty-first"
+_CENTURIES = {name: number for number, name in enumerate(_CENTURY_NAMES.split(), 1)}
 
 # unit: the period of ISO 8601 and how many of it the unit is
 _UNITS = {
@@ -57,12 +57,12 @@ _UNITS = {
     "week": ("W", 1), "wk": ("W", 1), "주": ("W", 1), "주일": ("W", 1), "fortnight": ("W", 2),
     "month": ("M", 1), "mo": ("M", 1), "개월": ("M", 1), "달": ("M", 1), "quarter": ("M", 3),
     "year": ("Y", 1), "yr": ("Y", 1), "년": ("Y", 1), "해": ("Y", 1),
-    "decade": ("Y", 10), "century": ("Y", 100), "세기": ("Y", 100),
+    "decade": ("Y", 10), "century": ("Y", 100), "centurie": ("Y", 100), "세기": ("Y", 100),
 }  # fmt: skip
 _CLOCK = {"second", "sec", "초", "minute", "min", "분", "hour", "hr", "시간"}
 _UNIT = "|".join(sorted((unit for unit in _UNITS if unit < "가"), key=len, reverse=True))
-_NUMBER = r"(?P<number>\d{1,4}(?:\.\d)?|[a-z]+(?:[- ][a-z]+)?)"
-_PERIOD = re.compile(rf"{_NUMBER}[\s-]+(?P<unit>{_UNIT.replace('century', 'centur(?:y|ie)')})s?\b")
+_NUMBER = r"(?P<number>\d{1,4}(?:\.\d)?|[a-z]+(?:[- ][a-z]+){0,4})"
+_PERIOD = re.compile(rf"\b{_NUMBER}[\s-]+(?P<unit>{_UNIT})s?\b")
 _KOREAN_NUMBERS = {
     "한": 1, "두": 2, "세": 3, "석": 3, "네": 4, "넉": 4,
     "다섯": 5, "여섯": 6, "일곱": 7, "여덟": 8, "아홉": 9, "열": 10,
@@ -79,7 +79,14 @@ _EVERY = {
 _DAYS = {
     "today": 0, "tonight": 0, "yesterday": -1, "tomorrow": 1, "오늘": 0, "어제": -1, "내일": 1,
     "그제": -2, "그저께": -2, "엊그제": -2, "모레": 2,
+    "day before yesterday": -2, "day after tomorrow": 2,
 }  # fmt: skip
+_HOUR = r"\d{1,2}(?:[:.]\d\d)?\s?(?:[ap]\.?m\.?)?"
+_DAY = re.compile(
+    rf"(?:{_HOUR}\s)?(?:the\s)?(?:(?:early|earlier|late|later)\s)?(?P<day>{'|'.join(_DAYS)})"
+    rf"(?:\s?(?:morning|afternoon|evening|night|오전|오후|아침|저녁|밤|새벽|낮))?"
+    rf"(?:\s(?:at\s)?{_HOUR}|\s?\d{{1,2}}시(?:\s?\d{{1,2}}분)?)?"
+)
 _KOREAN_UNITS = {
     "지난해": ("year", -1), "작년": ("year", -1), "올해": ("year", 0), "금년": ("year", 0),
     "내년": ("year", 1), "재작년": ("year", -2), "후년": ("year", 2), "지난달": ("month", -1),
@@ -178,8 +185,8 @@ def _every(plain: str) -> str | None:
 
 
 def _period(plain: str, units: Collection[str] = _UNITS) -> str | None:
-    if re.search(r"half|\d/\d|[½¼¾]", plain):
-        return None
+    if re.search(r"half|\d/\d|[½¼¾]|\b(?:or|to|between)\b|\d\s?[-–—]\s?\d", plain):
+        return None  # a fraction, or from one length to another
     if (found := _PERIOD.search(plain)) and found["unit"] in units:
         return _duration(found["number"], found["unit"])
     if (
@@ -197,24 +204,29 @@ def _period(plain: str, units: Collection[str] = _UNITS) -> str | None:
 
 def _duration(number: str, unit: str) -> str | None:
     """ISO 8601: "three", "week" is P3W."""
-    unit = "century" if unit.startswith("centur") else unit
     designator, factor = _UNITS[unit]
-    count = float(number) if number[0].isdigit() else _count(number)
+    count = _count(number)
     if not count:
         return None
     time = "T" if unit in _CLOCK else ""
-    return f"P{time}{count * factor:g}{designator}"
+    length = count * factor
+    return f"P{time}{length:.{0 if length.is_integer() else 1}f}{designator}"
 
 
-def _count(words: str) -> float | None:
-    last = words.split()[-1] if words.split() else words
-    if words in _KOREAN_NUMBERS:
-        return _KOREAN_NUMBERS[words]
-    if words in ("a", "an") or last in ("a", "an", "single", "full", "whole", "last", "past"):
-        return 1 if last in ("a", "an", "single", "full", "whole") else None
-    if words == "half" or words == "half a":
-        return 0.5
-    return english_year(words) or english_year(last)
+def _count(number: str) -> float | None:
+    """A number in digits or words; of other words before it ("the last two") nothing is read."""
+    if number[0].isdigit():
+        return float(number)
+    if number in _KOREAN_NUMBERS:
+        return float(_KOREAN_NUMBERS[number])
+    words = number.replace("-", " ").split()
+    first = len(words)
+    while first and (words[first - 1] in NUMBER_WORDS or words[first - 1] == "and"):
+        first -= 1
+    if first < len(words):
+        count = english_year(" ".join(words[first:]))
+        return None if count is None else float(count)
+    return 1.0 if words[-1] in ("a", "an", "one", "single", "full", "whole") else None
 
 
 def _absolute(plain: str, years: list[str]) -> str | None:
@@ -226,7 +238,7 @@ def _absolute(plain: str, years: list[str]) -> str | None:
     )
     if found := re.search(r"(?P<number>\d{1,2})(?:st|nd|rd|th)[\s-]centur|(?P<korean>\d{1,2})\s?세기", plain):
         return _century(int(found["number"] or found["korean"]), plain)
-    if (found := re.search(r"(?P<name>[a-z]+(?:-[a-z]+)?)[\s-]century", plain)) and found[
+    if (found := re.search(r"\b(?P<name>[a-z]+(?:-[a-z]+)?)[\s-]century", plain)) and found[
         "name"
     ] in _CENTURIES:
         return _century(_CENTURIES[found["name"]], plain)
@@ -268,7 +280,7 @@ def _absolute(plain: str, years: list[str]) -> str | None:
     elif found := re.search("|".join(_SEASONS), plain):
         month = _SEASONS[found[0]]
     elif found := re.search(
-        r"\bq(?P<q>[1-4])\b|(?P<name>\w+)[\s-]quarter|(?P<korean>[1-4])\s?(?:4\s?)?분기", plain
+        r"\bq(?P<q>[1-4])\b|\b(?P<name>\w+)[\s-]quarter|(?P<korean>[1-4])\s?(?:4\s?)?분기", plain
     ):
         number = found["q"] or found["korean"] or str(_ORDINALS.get(found["name"] or "", ""))
         month = _QUARTER - 1 + int(number) if number else None
@@ -337,28 +349,36 @@ def _undated(plain: str) -> str | None:
 
 
 def _relative(plain: str, today: datetime.date | None) -> str | None:
-    """What is counted from the reference date."""
+    """What is counted from the reference date; None where that is before the year 1 or after 9999."""
     if today is None:
         return None
-    words = re.findall(r"[a-z]+|[가-힣]+|\d+", plain)
-    for word in words:
-        if word in _DAYS:
-            return (today + relativedelta(days=_DAYS[word])).isoformat()
-        if word in _KOREAN_UNITS and len(words) == 1:
-            return _unit(today, *_KOREAN_UNITS[word])
+    try:
+        return _counted(plain, today)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _counted(plain: str, today: datetime.date) -> str | None:
+    if found := _DAY.fullmatch(plain):
+        return (today + relativedelta(days=_DAYS[found["day"]])).isoformat()
+    if plain in _KOREAN_UNITS:
+        return _unit(today, *_KOREAN_UNITS[plain])
     if found := re.fullmatch(
         r"(?P<year>지난해|작년|올해|금년|내년|재작년)\s?(?P<month>\d{1,2})월(?:\s?(?P<day>\d{1,2})일)?", plain
     ):
-        year = today.year + _KOREAN_UNITS[found["year"]][1]
-        return _date(f"{year:04}", int(found["month"]), int(found["day"]) if found["day"] else None)
+        year = today + relativedelta(years=_KOREAN_UNITS[found["year"]][1])
+        return _date(f"{year.year:04}", int(found["month"]), int(found["day"]) if found["day"] else None)
     if plain in ("this morning", "this afternoon", "this evening"):
         return today.isoformat()
     if plain == "last night":
         return (today - relativedelta(days=1)).isoformat()
-    if (found := re.search(r"\b(?P<side>last|this|next) year$", plain)) and (
-        month := re.search(rf"\b{_MONTH}", plain)
+    if found := re.fullmatch(
+        rf"(?:(?:early|mid|late)[\s-])?{_MONTH}(?P<days>\s\d{{1,2}}(?:st|nd|rd|th)?)?,?\s(?:of\s)?"
+        r"(?P<side>last|this|next)\syear",
+        plain,
     ):
-        return _date(f"{today.year + _SIDES[found['side']]:04}", _MONTHS[month["month"][:3]], _day(plain))
+        year = today + relativedelta(years=_SIDES[found["side"]])
+        return _date(f"{year.year:04}", _MONTHS[found["month"][:3]], _day(found["days"] or ""))
     if found := re.fullmatch(rf"(?:the\s+)?(?P<side>last|this|next|past|coming)\s+{_WEEKDAY}", plain):
         return _weekday(today, _WEEKDAYS[found["weekday"]], found["side"])
     if found := re.fullmatch(r"(?P<side>지난|이번|다음)\s?주?\s?(?P<day>[월화수목금토일]요일)", plain):
@@ -374,7 +394,7 @@ def _relative(plain: str, today: datetime.date | None) -> str | None:
         rf"(?P<in>in\s+)?(?:about|around|nearly|some)?\s?{_NUMBER}\s+(?P<unit>day|week|month|year|decade)s?(?P<ago>\s+ago)?",
         plain,
     ):
-        count = float(found["number"]) if found["number"][0].isdigit() else _count(found["number"])
+        count = _count(found["number"])
         if bool(found["in"]) == bool(found["ago"]) or count is None or count != int(count):
             return None
         return _shifted(today, found["unit"], int(count) * (-1 if found["ago"] else 1))
@@ -382,35 +402,31 @@ def _relative(plain: str, today: datetime.date | None) -> str | None:
         r"(?P<number>\d{1,4}|[한두세석네넉])\s?(?P<unit>개월|주일|[일주달년])\s?(?P<side>전|후|뒤)", plain
     ):
         units = {"일": "day", "주": "week", "주일": "week", "달": "month", "개월": "month", "년": "year"}
-        count = float(found["number"]) if found["number"].isdigit() else _KOREAN_NUMBERS[found["number"]]
+        count = _count(found["number"]) or 0
         return _shifted(today, units[found["unit"]], int(count) * (-1 if found["side"] == "전" else 1))
     return None
 
 
-def _weekday(today: datetime.date, weekday: Callable[[int], Any], side: str) -> str | None:
+def _weekday(today: datetime.date, weekday: Callable[[int], Any], side: str) -> str:
     step = {"last": (-1, -1), "past": (-1, -1), "next": (1, 1), "coming": (1, 1), "this": (0, 1)}[side]
-    day = today + relativedelta(days=step[0], weekday=weekday(step[1]))
-    return day.isoformat()
+    return (today + relativedelta(days=step[0], weekday=weekday(step[1]))).isoformat()
 
 
-def _shifted(today: datetime.date, unit: str, count: int) -> str | None:
+def _shifted(today: datetime.date, unit: str, count: int) -> str:
     """So many units away: as exact as the unit."""
-    try:
-        match unit:
-            case "day":
-                return (today + relativedelta(days=count)).isoformat()
-            case "week":
-                return (today + relativedelta(weeks=count)).isoformat() + "~"
-            case "month":
-                return f"{today + relativedelta(months=count):%Y-%m}"
-            case _:
-                years = count * (10 if unit == "decade" else 1)
-                return f"{(today + relativedelta(years=years)).year:04}"
-    except (ValueError, OverflowError):
-        return None
+    match unit:
+        case "day":
+            return (today + relativedelta(days=count)).isoformat()
+        case "week":
+            return (today + relativedelta(weeks=count)).isoformat() + "~"
+        case "month":
+            return (today + relativedelta(months=count)).isoformat()[:7]
+        case _:
+            years = count * (10 if unit == "decade" else 1)
+            return f"{(today + relativedelta(years=years)).year:04}"
 
 
-def _unit(today: datetime.date, unit: str, side: int) -> str | None:
+def _unit(today: datetime.date, unit: str, side: int) -> str:
     """The week, month, quarter, year or decade that lies ``side`` of them from that of today."""
     match unit:
         case "week":
@@ -420,7 +436,7 @@ def _unit(today: datetime.date, unit: str, side: int) -> str | None:
             then = today + relativedelta(months=3 * side)
             return f"{then.year:04}-{_QUARTER + (then.month - 1) // 3}"
         case "decade":
-            return f"{(today.year // 10 + side):03}X"
+            return f"{(today + relativedelta(years=10 * side)).year // 10:03}X"
         case _:
             return _shifted(today, unit, side)
 

@@ -84,7 +84,7 @@ class Format:
     tail: bytes = b""
     gather: Callable[[Staged, Path], None] | None = None  # frames to the file, or folder, at the path
     is_folder: bool = False
-    has_layers: bool = False  # it can hold other layers than the years
+    layers: frozenset[str] | None = frozenset({"years"})  # those it can hold; None: any
 
 
 # ---- one behind the other
@@ -229,7 +229,7 @@ def _frame(content: bytes) -> bytes:
 def _documents(
     suffixes: Sequence[str],
     write: Callable[[Record, Mapping[str, Sequence[Any]]], Sequence[str]],
-    has_layers: bool = False,
+    layers: frozenset[str],
 ) -> Format:
     """A folder with a file, or several, for each document; in frames: name, content, name, content."""
 
@@ -249,14 +249,12 @@ def _documents(
         for name in frames:
             (folder / name.decode()).write_bytes(next(frames))
 
-    return Format(
-        suffixes[-1].removeprefix("."), write_all, gather=gather, is_folder=True, has_layers=has_layers
-    )
+    return Format(suffixes[-1].removeprefix("."), write_all, gather=gather, is_folder=True, layers=layers)
 
 
 def _timeml(record: Record, found: Mapping[str, Sequence[Any]]) -> tuple[str]:
     """The time expressions, where they were asked for, else the years, as TIMEX3."""
-    spans = found.get("timexes", found.get("years", ()))
+    spans = found["timexes"] if "timexes" in found else found["years"]
     numbers = iter(range(1, len(spans) + 1))
 
     def mark(span: Year | Timex) -> str:
@@ -503,14 +501,14 @@ def _value(dtype: str) -> dict[str, str]:
 
 
 FORMATS = {
-    "jsonl": Format("jsonl", _jsonl, has_layers=True),
+    "jsonl": Format("jsonl", _jsonl, layers=None),
     "csv": _table(","),
     "tsv": _table("\t"),
-    "parquet": Format("parquet", _parquet, gather=_gather_parquet, has_layers=True),
+    "parquet": Format("parquet", _parquet, gather=_gather_parquet, layers=None),
     "conll": Format("conll", _conll),
     "spacy": Format("spacy", _spacy, gather=_gather_spacy),
-    "timeml": _documents([".tml"], _timeml, has_layers=True),
-    "brat": _documents([".txt", ".ann"], _brat),
+    "timeml": _documents([".tml"], _timeml, frozenset({"years", "timexes"})),
+    "brat": _documents([".txt", ".ann"], _brat, frozenset({"years"})),
     "html": Format("html", _html, head=_PAGE.encode(), tail=b"</html>\n"),
     "text": Format("txt", _text),
 }

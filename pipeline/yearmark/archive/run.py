@@ -160,9 +160,9 @@ def _layers(job: Job, form: str) -> tuple[str, ...]:
     known = layer_folders(model_folder(job.model))
     if unknown := [layer for layer in layers if layer not in known]:
         raise ValueError(f"--layers: the model has no layer {unknown[0]!r}, only {', '.join(known)}")
-    if layers != ("years",) and not FORMATS[form].has_layers:
-        able = ", ".join(name for name, one in FORMATS.items() if one.has_layers)
-        raise ValueError(f"--format {form} holds the years alone; for --layers {job.layers} choose {able}")
+    able = [name for name, one in FORMATS.items() if one.layers is None or one.layers.issuperset(layers)]
+    if form not in able:
+        raise ValueError(f"--format {form} cannot hold --layers {job.layers}; choose {', '.join(able)}")
     return layers
 
 
@@ -752,7 +752,7 @@ class _Progress:
         """What a unit has brought."""
         if result.replaced and not self._told_replaced:
             self._told_replaced = True
-            self.say("the input's field 'years' is replaced by the years found")
+            self.say(f"the input's field {result.replaced!r} is replaced by the {result.replaced} found")
         if names_rejects:
             for message in result.said[: max(0, 5 - self._told)]:
                 self._told += 1

@@ -57,7 +57,7 @@ class Result:
     kinds: Counter[str] = field(default_factory=Counter)
     said: list[str] = field(default_factory=list)
     error: str | None = None
-    replaced: bool = False  # the input has a field of its own that is called years
+    replaced: str = ""  # a field of the input that has the name of a layer
 
 
 class Tagging:
@@ -152,9 +152,9 @@ class Tagging:
             result.documents += len(records)
             result.years += sum(len(layers.get("years", ())) for layers in found)
             result.words += sum(r.text.count(" ") + r.text.count("\n") + 1 for r in records)
-            result.replaced |= any(
-                layer in record.fields for record in records for layer in self.settings.layers
-            )
+            for layer in self.settings.layers:
+                if any(layer in record.fields for record in records):
+                    result.replaced = result.replaced or layer
         result.output = b"".join(output)
         _note(result, contents)
         return result

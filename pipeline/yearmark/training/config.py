@@ -38,14 +38,10 @@ class Generated(Table):
 
 
 class Corpus(Table):
-    """A corpus (a file that `corpora.read` knows), seen ``repeat`` times in every epoch.
-
-    ``layers`` are those of its layers of marks that are learnt from; without it, all.
-    """
+    """A corpus (a file that `corpora.read` knows), seen ``repeat`` times in every epoch."""
 
     path: str
     repeat: float = Field(1.0, gt=0)
-    layers: list[str] | None = None
 
 
 class Features(Table):

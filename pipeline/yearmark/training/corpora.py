@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
-from yearmark.training.document import Document, Mark
+from yearmark.training.document import LAYERS, Document, Mark
 
 KLUE_TYPES = {"DT": "DATE", "TI": "TIME"}  # KLUE-NER's labels that are time expressions
 _FULL_YEAR = re.compile(r"(?<!\d)(?<!\d[.,])(?:1\d|20)\d\d(?!\d)(?![.,]\d)")
@@ -18,8 +18,10 @@ _DOUBTFUL = re.compile(
 )
 
 
-def read(source: str | Path, split: str = "train") -> Iterator[Document]:
+def read(source: str | Path, split: str = "train", layers: Collection[str] = LAYERS) -> Iterator[Document]:
     """The documents of a file, by its suffix, or of a Hugging Face dataset (a folder or hub name).
+
+    ``layers`` are the fields of JSON Lines and datasets that are read as layers; other formats have theirs.
 
     ``.jsonl`` records with ``text`` and ``years``; ``.tml`` TimeML; ``.tsv`` KLUE-NER; ``.conllu``
     texts without labels; ``.spacy`` DocBin with ``spans["years"]``.
@@ -28,10 +30,12 @@ def read(source: str | Path, split: str = "train") -> Iterator[Document]:
     if path.suffix in READERS:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: there is no such file")
+        if path.suffix == ".jsonl":
+            return read_jsonl(path, layers)
         return READERS[path.suffix](path)
     if path.is_file():
         raise ValueError(f"{path}: unknown kind of corpus; expected one of {', '.join(READERS)}")
-    return read_dataset(str(source), split)
+    return read_dataset(str(source), split, layers)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -47,7 +51,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 ) from None
 
 
-def read_jsonl(path: Path) -> Iterator[Document]:
+def read_jsonl(path: Path, layers: Collection[str] = LAYERS) -> Iterator[Document]:
     """Our own format: one JSON object a line (see `Document.from_record`)."""
     for number, line in _lines(path):
         if not line.strip():
@@ -59,7 +63,7 @@ def read_jsonl(path: Path) -> Iterator[Document]:
             raise ValueError(f"{where}: not valid JSON: {error}") from None
         if not isinstance(record, dict):
             raise ValueError(f"{where}: expected a JSON object, got {type(record).__name__}")
-        yield Document.from_record(record, where)
+        yield Document.from_record(record, where, layers)
 
 
 def read_timeml(path: Path) -> Iterator[Document]:
@@ -163,7 +167,7 @@ def read_docbin(path: Path) -> Iterator[Document]:
         yield Document(f"{path}:{number}", doc.text, path.stem, marks=marks)
 
 
-def read_dataset(source: str, split: str) -> Iterator[Document]:
+def read_dataset(source: str, split: str, layers: Collection[str]) -> Iterator[Document]:
     """A Hugging Face dataset with the fields of our JSON Lines."""
     import datasets
 
@@ -174,7 +178,7 @@ def read_dataset(source: str, split: str) -> Iterator[Document]:
     else:
         rows = datasets.load_dataset(source, split=split)
     for number, row in enumerate(rows):
-        yield Document.from_record(row, f"{source}:{split}:{number}")
+        yield Document.from_record(row, f"{source}:{split}:{number}", layers)
 
 
 def with_years(document: Document) -> Document:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from datasets import Dataset
 from yearmark.features import Reader
 from yearmark.training.config import Config
 from yearmark.training.corpora import read
-from yearmark.training.document import Document, Mark
+from yearmark.training.document import LAYERS, Document, Mark
 from yearmark.training.examples import Example, ExampleMaker, from_dataset, to_dataset
 from yearmark.training.grammar import Grammar
 from yearmark.training.renumber import renumber
@@ -71,17 +70,15 @@ def _examples(maker: ExampleMaker, documents: Iterable[Document]) -> list[Exampl
     return from_dataset(to_dataset(maker(documents)))
 
 
-def _learnt(document: Document, layers: Collection[str] | None) -> Document:
-    """The document with these layers alone (None: all), its time expressions of the type of their value.
+def _typed_by_value(document: Document) -> Document:
+    """The document with its time expressions of the type of their value.
 
     Some corpora call every expression a DATE (WikiWars), be its value a duration or a time of day.
     """
-    marks = {
-        layer: [replace(mark, label=_timex_type(mark)) if layer == "timexes" else mark for mark in own]
-        for layer, own in document.marks.items()
-        if layers is None or layer in layers
-    }
-    return replace(document, marks=marks)
+    if "timexes" not in document.marks:
+        return document
+    marks = [replace(mark, label=_timex_type(mark)) for mark in document.marks["timexes"]]
+    return replace(document, marks={**document.marks, "timexes": marks})
 
 
 def _timex_type(mark: Mark) -> str:
@@ -119,17 +116,17 @@ class Data:
             if not Path(corpus.path).exists():
                 say(f"{corpus.path} is not there: training goes on without it")
                 continue
-            documents = list(read(corpus.path))
+            layers = {*LAYERS, *config.labels}  # those not learnt say where no other number may come
+            documents = [_typed_by_value(document) for document in read(corpus.path, layers=layers)]
             random.Random(config.seed).shuffle(documents)
             cut = round(config.training.held_out * len(documents))
-            learnt = partial(_learnt, layers=corpus.layers)
-            held_out.extend(_examples(maker, map(learnt, documents[:cut])))
+            held_out.extend(_examples(maker, documents[:cut]))
             # some in capitals or lower case, as headlines and chats are
             rng = random.Random(config.seed)
             rest = [replace(d, text=recase(d.text, rng)) for d in documents[cut:]]
-            parts.append((_examples(maker, map(learnt, rest)), corpus.repeat))
+            parts.append((_examples(maker, rest), corpus.repeat))
             other = [respace(changed, rng) for d in rest if (changed := renumber(d, rng))]
-            parts.append((_examples(maker, map(learnt, other)), corpus.repeat / 2))
+            parts.append((_examples(maker, other), corpus.repeat / 2))
             name = Path(corpus.path).name
             counts[name] = len(documents)
             licences[name] = sorted({document.license for document in documents if document.license})

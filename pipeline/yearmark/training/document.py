@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+LAYERS = ("years", "timexes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,8 @@ class Document:
     unsure: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], where: str) -> Document:
-        """From a record with ``text`` and layers: ``years``, ``timexes``, and others of one's own.
-
-        A layer is a list of spans; the field of a layer of one's own is read as one if each of its spans
-        has ``start``, ``end`` and ``label`` (or ``type``).
+    def from_record(cls, record: Mapping[str, Any], where: str, layers: Collection[str] = LAYERS) -> Document:
+        """From a record with ``text`` and, in fields of their names, the ``layers``: lists of spans.
         ``where`` (file and line) starts the message of the ValueError that a bad record raises.
         """
         text = record.get("text")
@@ -49,11 +48,11 @@ class Document:
             raise ValueError(f"{where}: expected a field 'text' with a string, got {text!r:.60}")
         marks: dict[str, list[Mark]] = {}
         unsure: dict[str, list[tuple[int, int]]] = {}
-        for layer, rows in record.items():
-            if rows is None or not (layer in ("years", "timexes") or _is_layer(layer, rows)):
+        for layer in layers:
+            if record.get(layer) is None:
                 continue
             fallback = "YEAR" if layer == "years" else None
-            marks[layer] = [_mark(row, text, layer, fallback, where) for row in rows]
+            marks[layer] = [_mark(row, text, layer, fallback, where) for row in record[layer]]
             unsure[layer] = [
                 _span(row, text, f"{layer}_unsure", where) for row in record.get(f"{layer}_unsure") or []
             ]
@@ -88,17 +87,6 @@ class Document:
                 for layer, spans in self.unsure.items()
             },
         )
-
-
-def _is_layer(name: str, rows: Any) -> bool:
-    return (
-        isinstance(rows, list)
-        and not name.endswith("_unsure")
-        and all(
-            isinstance(row, dict) and {"start", "end"} <= row.keys() and ("label" in row or "type" in row)
-            for row in rows
-        )
-    )
 
 
 def _mark(row: Any, text: str, layer: str, fallback: str | None, where: str) -> Mark:
