@@ -187,6 +187,7 @@ def test_neutral_text_is_as_long_as_asked_and_of_its_kind(position) -> None:
                 assert all((len(list(segments(part))) > 1) == kind.has_ends for part in around)
 
 
+@pytest.mark.long
 def test_decisions_alone_and_embedded_are_counted(position, tmp_path: Path) -> None:
     texts = [
         "I went to Nepal in 2009.",

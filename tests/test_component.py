@@ -546,6 +546,7 @@ def one_thread():
 
 
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.long
 def test_updates_teach_a_new_form(tmp_path: Path) -> None:
     fix_random_seed(1)
     nlp = pipeline()
@@ -576,6 +577,7 @@ print(doc.spans["years"])
     assert run_python(code) == "[2066 BS]\n"
 
 
+@pytest.mark.long
 def test_documents_without_years_pull_scores_down() -> None:
     fix_random_seed(1)
     nlp = pipeline()

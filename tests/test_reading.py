@@ -54,6 +54,7 @@ def test_segments_end_with_sentences(text: str, pieces: list[str]) -> None:
     assert [text[a:b] for a, b in segments(text)] == pieces
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("piece", ["a ", "1", "1-", "x\n", ". ", "'", "\n \n", "년", "(", "!)"])
 def test_segments_are_bounded_and_linear(piece: str) -> None:
     def seconds(count: int) -> float:
