@@ -1,7 +1,8 @@
 """Cross-validate the time expressions on whole documents, to docs/accuracy/timexes.json and timexes.md.
 
 For every fold a network is trained as the published one is, without the fold's documents, and tags these. The
-silver corpus, which systems annotated, is only trained on.
+silver corpus, which systems annotated, is only trained on. Gold and answers are left in runs/timexes, for
+`yearmark evaluate --layer timexes`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,11 +24,11 @@ import click
 import yearmark
 from yearmark.training.config import Config
 from yearmark.training.corpora import read
-from yearmark.training.document import Document, Mark
+from yearmark.training.document import Document
 from yearmark.training.scores import Counts, count
 from yearmark.training.train import train
 
-Pairs = list[tuple[Sequence[Mark], Sequence[yearmark.Timex]]]  # gold and answer of each document
+Pairs = list[tuple[Document, Sequence[yearmark.Timex]]]  # documents and what was found in them
 
 FOLDS = 5
 SCORED = ("timebank", "aquaint", "wikiwars-train", "tweets-train", "klue")
@@ -51,11 +53,17 @@ def record(document: Document) -> str:
     return json.dumps({**about, "text": document.text, **layers}, ensure_ascii=False)
 
 
-def scores(pairs: Iterable[tuple[Sequence[Mark], Sequence[yearmark.Timex]]]) -> dict[str, Any]:
+def answer(document: Document, found: Sequence[yearmark.Timex]) -> str:
+    """What was found in a document, as `yearmark tag` writes it."""
+    return json.dumps({"id": document.id, "timexes": [asdict(one) for one in found]}, ensure_ascii=False)
+
+
+def scores(pairs: Pairs) -> dict[str, Any]:
     """Strict and lenient figures, per type of the gold, and how many strict hits have the gold's type."""
     total, types = Counts(), defaultdict[str, Counts](Counts)
     typed = hits = 0
-    for gold, found in pairs:
+    for document, found in pairs:
+        gold = document.marks["timexes"]
         spans = [(one.start, one.end, one.value) for one in found]
         total += count(gold, spans)
         for kind in {mark.label for mark in gold}:
@@ -130,14 +138,20 @@ def tagged(config: Path, fold: int) -> dict[str, Pairs]:
             if stem in SCORED:
                 held_out[stem] = documents[fold::FOLDS]
                 del documents[fold::FOLDS]
-            path.write_text("\n".join(map(record, documents)) + "\n", encoding="utf-8")
+            write_lines(path, map(record, documents))
             parts.append(corpus.model_copy(update={"path": str(path)}))
         train(settings.model_copy(update={"corpora": parts}), folder / "model", click.echo)
         tagger = yearmark.load(folder / "model")
         for stem, own in held_out.items():
             found = tagger.pipe_layers((document.text for document in own), ["timexes"])
-            pairs[stem] = [(d.marks["timexes"], one["timexes"]) for d, one in zip(own, found, strict=True)]
+            pairs[stem] = [(d, one["timexes"]) for d, one in zip(own, found, strict=True)]
     return pairs
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """A file of one line each."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 @click.command()
@@ -157,6 +171,9 @@ def main(config: Path, output: Path, workers: int) -> None:
             click.echo(table(results, done))
             (output / "timexes.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
             (output / "timexes.md").write_text(table(results, done), encoding="utf-8")
+            scored = [pair for all_of_it in pairs.values() for pair in all_of_it]
+            write_lines(Path("runs/timexes/gold.jsonl"), (record(document) for document, _ in scored))
+            write_lines(Path("runs/timexes/found.jsonl"), (answer(*pair) for pair in scored))
 
 
 if __name__ == "__main__":

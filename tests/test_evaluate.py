@@ -106,7 +106,7 @@ def test_figures_are_those_counted_by_hand(report: dict) -> None:
     assert own["lenient"]["f1"] == 0.8
     assert own["value"]["f1"] == 0.4
     assert report["all"]["difference"]["f1"] == pytest.approx(0.6 - 8 / 11, abs=1e-5)
-    assert report["outcomes"] == {"correct": 2, "missed": 1, "false": 1, "boundary": 1, "value": 1}
+    assert report["outcomes"] == {"correct": 2, "missed": 1, "false": 1, "boundary": 1, "type": 0, "value": 1}
     by_form = {name: one["system"]["counts"] for name, one in report["forms"].items()}
     assert {name: (one["gold"], one["strict"]) for name, one in by_form.items()} == {
         "plain": (2, 2),
@@ -197,7 +197,7 @@ def test_intervals_are_those_of_scipy() -> None:
         rng=np.random.default_rng(1),
     ).confidence_interval
     rows = {
-        k: [(int(gold[k]), int(predicted[k]), int(hits[k]), *[0] * 7)]
+        k: [(int(gold[k]), int(predicted[k]), int(hits[k]), *[0] * 8)]
         for k in range(60)
         if gold[k] + predicted[k]
     }
@@ -303,7 +303,7 @@ def test_a_wrong_option_is_refused(command, folder: Path, tmp_path: Path, argume
 
 BAD_GOLD = [
     ({"years": [{"start": 0, "end": 99}]}, "a span of 'years' goes from 0 to 99"),
-    ({"years": [{"start": 0, "end": 5}, {"start": 4, "end": 9}]}, "gold years may not overlap"),
+    ({"years": [{"start": 0, "end": 5}, {"start": 4, "end": 9}]}, "gold spans may not overlap"),
     ({"years": [{"start": 0, "end": 5, "label": "PLACE"}]}, "has the label 'PLACE'; expected 'YEAR'"),
     ({}, "has no 'years'"),
     ({"years": [], "id": "a"}, "the id 'a' is that of"),
@@ -367,6 +367,72 @@ def test_the_published_model_is_scored(command, folder: Path, tmp_path: Path) ->
     assert report["all"]["system"]["counts"]["strict"] >= 4
     assert report["calibration"]["candidates"] >= 5
     assert "words/s" in done.stdout.decode()
+
+
+def test_time_expressions_are_scored_with_their_types(command, browser, tmp_path: Path) -> None:
+    text = "Every Monday in March 2009 we met for two hours at noon. Room 1999."
+    gold = [
+        span(text, "Every Monday", type="SET"),
+        span(text, "March 2009", type="DATE"),
+        span(text, "two hours", type="DURATION"),
+        span(text, "noon", type="TIME"),
+    ]
+    # right; the type wrong; too short, and of another type; missed; invented
+    found = [
+        span(text, "Every Monday", type="SET", score=0.9),
+        span(text, "March 2009", type="TIME", score=0.8),
+        span(text, "hours", type="SET", score=0.7),
+        span(text, "1999", type="DATE", score=0.6),
+    ]
+    write_lines(tmp_path / "gold.jsonl", [{"id": "a", "text": text, "timexes": gold}])
+    write_lines(tmp_path / "found.jsonl", [{"id": "a", "timexes": found}])
+    arguments = ("evaluate", tmp_path / "gold.jsonl", "--layer", "timexes", "--output", tmp_path / "out")
+    done = command(*arguments, "--predictions", tmp_path / "found.jsonl", "--min", "type_f1=0.3")
+    assert done.returncode == 1, done.stderr.decode()
+    assert "type_f1 0.2500 is below 0.3" in done.stderr.decode()
+    report = json.loads((tmp_path / "out/report.json").read_text("utf-8"))
+    scores = report["all"]["system"]
+    assert [scores[way]["f1"] for way in ("strict", "lenient", "type")] == [0.5, 0.75, 0.25]
+    assert report["outcomes"] == {
+        "correct": 1, "missed": 1, "false": 1, "boundary": 1, "type": 1, "value": 0
+    }  # fmt: skip
+    assert {(one["gold"], one["answer"], one["times"]) for one in report["types"]} == {
+        ("SET", "SET", 1),
+        ("DATE", "TIME", 1),
+        ("DURATION", "SET", 1),
+        ("TIME", None, 1),
+        (None, "DATE", 1),
+    }
+    by_type = {name: one["system"]["counts"] for name, one in report["forms"].items()}
+    assert {name: (one["gold"], one["predicted"], one["strict"]) for name, one in by_type.items()} == {
+        "SET": (1, 1, 1),
+        "DATE": (1, 2, 1),
+        "DURATION": (1, 1, 0),
+        "TIME": (1, 0, 0),
+    }
+    page, trouble = look(browser, tmp_path / "out/report.html")
+    assert page.title() == "Time expressions found by found.jsonl"
+    wrong = page.locator("#errors tbody tr", has_text="TIME for DATE")
+    assert wrong.count() == 1
+    assert "wrong type" in wrong.inner_text()
+    assert page.get_by_label("Outcome").locator("option", has_text="wrong value").count() == 0
+    assert trouble == []
+
+
+def test_the_published_model_is_scored_on_time_expressions(command, tmp_path: Path) -> None:
+    text = "We met on 14 March 2009 and left two weeks later."
+    gold = [span(text, "14 March 2009", type="DATE"), span(text, "two weeks later", type="DATE")]
+    path = write_lines(tmp_path / "gold.jsonl", [{"id": "a", "text": text, "timexes": gold}])
+    done = command("evaluate", path, "--layer", "timexes", "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr.decode()
+    report = json.loads((tmp_path / "out/report.json").read_text("utf-8"))
+    assert report["all"]["system"]["counts"]["strict"] == 2
+    refused = command("evaluate", path, "--layer", "timexes", "--baseline", "regex", "--output", tmp_path)
+    assert refused.returncode == 2
+    assert "the baseline regex finds years" in refused.stderr.decode()
+    unknown = command("evaluate", path, "--layer", "places", "--output", tmp_path)
+    assert unknown.returncode == 2
+    assert "has no 'places'" in unknown.stderr.decode()
 
 
 def test_markdown_cannot_be_broken_by_a_text(folder: Path) -> None:

@@ -223,15 +223,20 @@ def invariance(config: Path, output: Path, device: str) -> None:
 )
 @click.option("--model", type=click.Path(path_type=Path), help="A model folder instead of the published one.")
 @click.option(
+    "--layer", default="years", show_default=True, metavar="NAME", help="Such as timexes: what is evaluated."
+)
+@click.option(
     "--predictions",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Score the years of this JSON Lines file, of any tool, instead of a model.",
+    help="Score the spans of this JSON Lines file, of any tool, instead of a model's.",
 )
 @click.option("--baseline", metavar="FILE|regex|MODEL", help="Compare with it, item by item.")
 @click.option("--min", "least", multiple=True, metavar="NAME=VALUE", help="Fail below it, as in f1=0.97.")
 @click.option("--max-drop", type=click.FloatRange(0, 1), help="Fail if F1 is so much below the baseline.")
 @click.option(
-    "--min-score", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Of the model."
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    help="Of the model; default: 0.5 for years, else what the model holds for the layer.",
 )
 @click.option("--reference-year", type=int, help="Settles the century of '09; default: this year.")
 @click.option("--precision", type=click.FloatRange(0, 1), multiple=True, help="Find the threshold for it.")
@@ -249,17 +254,19 @@ def evaluate(
     gold: tuple[str, ...],
     output: Path,
     model: Path | None,
+    layer: str,
     predictions: Path | None,
     baseline: str | None,
     least: tuple[str, ...],
     max_drop: float | None,
-    min_score: float,
+    min_score: float | None,
     reference_year: int | None,
     precision: tuple[float, ...],
     context: int,
     split: str,
 ) -> None:
-    """Report how well years are found on GOLD: files, folders, in every format that training reads.
+    """Report how well years, or another layer, are found on GOLD: files, folders, in every format that
+    training reads.
 
     The exit code is 1 if a gate fails: --min, or --max-drop against the baseline.
     """
@@ -276,10 +283,14 @@ def evaluate(
         if max_drop is not None:
             gates.append(run.Gate("f1", max_drop, is_drop=True))
         precisions = tuple(sorted({*run.PRECISIONS, *precision}))
-        settings = run.Settings(min_score, reference_year, context, precisions, split)
-        golds = run.read_gold(gold, split)
+        settings = run.Settings(layer, min_score, reference_year, context, precisions, split)
+        golds = run.read_gold(gold, layer, split)
         documents = [document for one in golds for document in one.documents]
-        ours = run.predictions(predictions, golds) if predictions else run.model(model, documents, settings)
+        ours = (
+            run.predictions(predictions, golds, layer)
+            if predictions
+            else run.model(model, documents, settings)
+        )
         against = run.system(baseline, golds, settings) if baseline else None
         report = run.evaluate(golds, ours, against, settings, gates)
         cost = run.cost(documents, ours, began)

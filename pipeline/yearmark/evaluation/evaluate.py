@@ -1,6 +1,6 @@
-"""How well years are found: a system's answers on gold documents, counted, with every error as an item.
+"""How well a layer is found: a system's answers on gold documents, counted, with every error as an item.
 
-A system is a model, a file of predictions, or the regular expression for four-digit numbers.
+A system is a model, a file of predictions, or, of years, the regular expression for four-digit numbers.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ from yearmark.training import corpora
 from yearmark.training.document import Document, Mark
 from yearmark.training.scores import count
 
-FORMAT = 1  # of report.json
+FORMAT = 2  # of report.json
 REGEX = re.compile(r"(?<!\d)(?:1\d|20)\d\d(?!\d)")
 LABEL = "YEAR"
-OUTCOMES = ("correct", "missed", "false", "boundary", "value")
+OUTCOMES = ("correct", "missed", "false", "boundary", "type", "value")
 THRESHOLDS = (*(k / 20 for k in range(1, 20)), 0.98, 0.99)
 PRECISIONS = (0.9, 0.95, 0.98, 0.99, 0.995)
 LENGTHS = (10, 20, 40, 80, 160, 320)  # tokens in the sentence, at most; the last one holds the rest too
@@ -58,21 +58,28 @@ FIFTHS = ("1st fifth", "2nd fifth", "3rd fifth", "4th fifth", "5th fifth")
 # What is counted of a document, and the three counts of each way of scoring.
 COUNTED = (
     "gold", "predicted", "strict", "lenient", "with_value", "valued", "value",
-    "token_gold", "token_predicted", "token_strict",
+    "token_gold", "token_predicted", "token_strict", "typed",
 )  # fmt: skip
-LAYERS = {  # hits, predicted, gold
+WAYS = {  # of scoring: hits, predicted, gold
     "strict": (2, 1, 0),
     "lenient": (3, 1, 0),
+    "type": (10, 1, 0),
     "value": (4, 1, 0),
     "tokens": (9, 8, 7),
 }
 # Figures that a gate may name.
 GATES = {
-    f"{prefix}{figure}": (layer, figure)
-    for layer, prefix in (("strict", ""), ("lenient", "lenient_"), ("value", "value_"), ("tokens", "token_"))
+    f"{prefix}{figure}": (way, figure)
+    for way, prefix in (
+        ("strict", ""),
+        ("lenient", "lenient_"),
+        ("type", "type_"),
+        ("value", "value_"),
+        ("tokens", "token_"),
+    )
     for figure in ("precision", "recall", "f1")
 }
-CORRECT = 500  # years found correctly that are listed, the least sure
+CORRECT = 500  # spans found correctly that are listed, the least sure
 
 Row = tuple[int, ...]  # in the order of COUNTED
 Span = tuple[int, int]
@@ -80,22 +87,32 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the report is made; ``context`` is the number of characters shown on each side of a year."""
+    """How the report is made; ``context`` is the number of characters shown on each side of a span.
 
-    min_score: float = 0.5
+    ``min_score`` None is 0.5 for years, and for another layer the threshold that the model has for it.
+    """
+
+    layer: str = "years"
+    min_score: float | None = None
     reference_year: int | None = None
     context: int = 40
     precisions: tuple[float, ...] = PRECISIONS
     split: str = "test"
 
+    @property
+    def least(self) -> float:
+        """The score of the weakest answer that counts."""
+        return self.min_score if self.min_score is not None else 0.5 if self.layer == "years" else 0.0
+
 
 class Answer(NamedTuple):
-    """A year that a system gives; value and score only where it gives them."""
+    """A span that a system gives; value, score and type (of years: YEAR) only where it gives them."""
 
     start: int
     end: int
     value: str | None = None
     score: float | None = None
+    type: str | None = None
 
 
 # Gold ------------------------------------------------------------------------------------------------
@@ -120,15 +137,15 @@ class Gold:
         return f"{self.path}, document {self.documents[number].id!r}"
 
 
-def read_gold(paths: Iterable[str | Path], split: str = "test") -> list[Gold]:
+def read_gold(paths: Iterable[str | Path], layer: str = "years", split: str = "test") -> list[Gold]:
     """The gold of files, of folders of files, and of saved Hugging Face datasets.
 
-    Raises ValueError, with file and line, at documents without a layer of years, at spans that cross or
-    touch nothing of the text, at unknown labels, and at an id that comes twice.
+    Raises ValueError, with file and line, at documents without the layer, at spans that cross or
+    touch nothing of the text, at labels of years that are another, and at an id that comes twice.
     """
     golds = []
     for path in _files(map(Path, paths)):
-        documents = list(corpora.read(path, split))
+        documents = list(corpora.read(path, split, layers=(layer,)))
         if not documents:
             raise ValueError(f"{path}: there is no document in it")
         golds.append(Gold(path, documents, _digest(path)))
@@ -137,7 +154,7 @@ def read_gold(paths: Iterable[str | Path], split: str = "test") -> list[Gold]:
     seen: dict[str, tuple[Gold, int]] = {}
     for gold in golds:
         for number, document in enumerate(gold.documents):
-            _check(gold, number)
+            _check(gold, number, layer)
             if document.id in seen:
                 first, at = seen[document.id]
                 raise ValueError(
@@ -162,24 +179,24 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
         yield from found
 
 
-def _check(gold: Gold, number: int) -> None:
+def _check(gold: Gold, number: int, layer: str) -> None:
     document = gold.documents[number]
-    if "years" not in document.marks:
+    if layer not in document.marks:
         raise ValueError(
-            f"{gold.where(number)}: document {document.id!r} has no 'years', so that nothing can be scored; "
-            "where there is no year in it, say so with an empty list"
+            f"{gold.where(number)}: document {document.id!r} has no {layer!r}, so that nothing can be "
+            "scored; where there is none in it, say so with an empty list"
         )
     end = 0
-    for mark in sorted(document.marks["years"], key=lambda mark: (mark.start, mark.end)):
-        if mark.label != LABEL:
+    for mark in sorted(document.marks[layer], key=lambda mark: (mark.start, mark.end)):
+        if layer == "years" and mark.label != LABEL:
             raise ValueError(
                 f"{gold.where(number)}: years {mark.start}:{mark.end} has the label {mark.label!r}; "
                 f"expected {LABEL!r} or none"
             )
         if mark.start < end:
             raise ValueError(
-                f"{gold.where(number)}: years {mark.start}:{mark.end} begins before the year in front of it "
-                f"ends, at {end}; gold years may not overlap"
+                f"{gold.where(number)}: {layer} {mark.start}:{mark.end} begins before the one in front of it "
+                f"ends, at {end}; gold spans may not overlap"
             )
         end = mark.end
 
@@ -216,22 +233,30 @@ def regex(documents: Sequence[Document]) -> System:
     """Every four-digit number from 1000 to 2099 is a year."""
     began = time.perf_counter()
     answers = [
-        [Answer(*found.span(), found[0]) for found in REGEX.finditer(document.text)] for document in documents
+        [Answer(*found.span(), found[0], type=LABEL) for found in REGEX.finditer(document.text)]
+        for document in documents
     ]
     return System("regex", "regex", None, answers, seconds=time.perf_counter() - began)
 
 
 def model(folder: Path | None, documents: Sequence[Document], settings: Settings) -> System:
-    """The published model, or that of a folder."""
-    year = settings.reference_year
+    """The published model, or that of a folder. Raises ValueError where it lacks the layer."""
+    layer = settings.layer
 
     def tag(least: float) -> list[list[Answer]]:
-        tagger = yearmark.load(folder, min_score=least, reference_year=year)
-        found = tagger.pipe(document.text for document in documents)
-        return [[Answer(y.start, y.end, y.value, y.score) for y in years] for years in found]
+        tagger = yearmark.load(folder, min_score=least, reference_year=settings.reference_year)
+        found = tagger.pipe_layers((document.text for document in documents), (layer,))
+        return [
+            [
+                Answer(one.start, one.end, one.value, one.score, getattr(one, "type", LABEL))
+                for one in own[layer]
+                if one.score >= least  # layers but years are given from the model's own threshold
+            ]
+            for own in found
+        ]
 
     began = time.perf_counter()
-    answers = tag(settings.min_score)
+    answers = tag(settings.least)
     seconds = time.perf_counter() - began
     place = folder or Path(str(resources.files("yearmark"))) / "model"
     digest = hashlib.sha256()
@@ -239,11 +264,11 @@ def model(folder: Path | None, documents: Sequence[Document], settings: Settings
         digest.update(hashlib.sha256((place / name).read_bytes()).digest())
     name = folder.resolve().name if folder else "yearmark"
     # candidates are asked for anew: what is too weak an answer may lie in a better one's way
-    return System(name, "model", digest.hexdigest(), answers, tag(0), seconds=seconds)
+    return System(name, "model", digest.hexdigest(), answers, tag(0), layer == "years", seconds)
 
 
-def predictions(path: Path, golds: Sequence[Gold]) -> System:
-    """The answers of a JSON Lines file: an ``id`` and ``years`` a line, as `yearmark tag` writes them.
+def predictions(path: Path, golds: Sequence[Gold], layer: str = "years") -> System:
+    """The answers of a JSON Lines file: an ``id`` and the layer a line, as `yearmark tag` writes them.
 
     Raises ValueError, with file and line, where it does not fit the gold.
     """
@@ -263,8 +288,8 @@ def predictions(path: Path, golds: Sequence[Gold]) -> System:
                 record = json.loads(content.decode("utf-8"))
             except ValueError as error:
                 raise ValueError(f"{where}: expected a JSON object in UTF-8: {error}") from None
-            if not isinstance(record, dict) or not isinstance(record.get("years"), list):
-                raise ValueError(f"{where}: expected a JSON object with an 'id' and a list 'years'")
+            if not isinstance(record, dict) or not isinstance(record.get(layer), list):
+                raise ValueError(f"{where}: expected a JSON object with an 'id' and a list {layer!r}")
             number = numbers_of.get(str(record.get("id")))
             if number is None:
                 raise ValueError(
@@ -277,16 +302,16 @@ def predictions(path: Path, golds: Sequence[Gold]) -> System:
             if "text" in record and record["text"] != text:
                 raise ValueError(f"{where}: the text of {record['id']!r} is another one than in the gold")
             # read like gold: the same checks, the same messages
-            read = Document.from_record({"text": text, "years": record["years"]}, where).marks["years"]
-            scores = [year.get("score") for year in record["years"]]
+            read = Document.from_record({"text": text, layer: record[layer]}, where, (layer,)).marks[layer]
+            scores = [one.get("score") for one in record[layer]]
             for score in scores:
                 if score is not None and not (isinstance(score, int | float) and 0 <= score <= 1):
                     raise ValueError(f"{where}: a score is a probability from 0 to 1, got {score!r}")
             found[number] = [
-                Answer(mark.start, mark.end, mark.value, score)
+                Answer(mark.start, mark.end, mark.value, score, LABEL if layer == "years" else mark.label)
                 for mark, score in zip(read, scores, strict=True)
             ]
-            has_values |= any(mark.value is not None for mark in read)
+            has_values |= layer == "years" and any(mark.value is not None for mark in read)
             has_scores |= any(score is not None for score in scores)
     number = 0
     for gold in golds:
@@ -294,12 +319,14 @@ def predictions(path: Path, golds: Sequence[Gold]) -> System:
             if found[number] is None:
                 raise ValueError(
                     f"{gold.where(at)}: there is no prediction for {document.id!r} in {path}; "
-                    "where no year was found, say so with an empty list"
+                    "where nothing was found, say so with an empty list"
                 )
             number += 1
     answers = [own for own in found if own is not None]
     if has_scores and any(answer.score is None for own in answers for answer in own):
-        raise ValueError(f"{path}: some years have a score and some have none; give all of them one, or none")
+        raise ValueError(
+            f"{path}: some {layer} have a score and some have none; give all of them one, or none"
+        )
     candidates = answers if has_scores else None
     return System(path.name, "predictions", _digest(path), answers, candidates, has_values)
 
@@ -308,12 +335,14 @@ def system(name: str, golds: Sequence[Gold], settings: Settings) -> System:
     """A baseline by its name: ``regex``, a file of predictions, or a model's folder."""
     documents = [document for gold in golds for document in gold.documents]
     if name == "regex":
+        if settings.layer != "years":
+            raise ValueError(f"the baseline regex finds years, not {settings.layer}; give a model or a file")
         return regex(documents)
     path = Path(name)
     if path.is_dir():
         return model(path, documents, settings)
     if path.is_file():
-        return predictions(path, golds)
+        return predictions(path, golds, settings.layer)
     raise FileNotFoundError(f"{name}: expected 'regex', a file of predictions or a model's folder")
 
 
@@ -379,7 +408,9 @@ def fifth(place: Place) -> str:
 
 
 class Item(NamedTuple):
-    """A gold year or an answer, and what became of it; ``document`` is its number."""
+    """A gold span or an answer, and what became of it; ``document`` is its number.
+
+    ``form`` is how a year is written, of other layers the type."""
 
     document: int
     outcome: str
@@ -406,11 +437,11 @@ class Counted:
     )
     items: list[list[Item]] = field(default_factory=list)  # of each system
     numbers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    not_carried: Counter[str] = field(default_factory=Counter)  # gold years that are not whole tokens
+    not_carried: Counter[str] = field(default_factory=Counter)  # gold spans that are not whole tokens
     members: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # documents
 
 
-def count_all(documents: Sequence[Document], systems: Sequence[System]) -> Counted:
+def count_all(documents: Sequence[Document], systems: Sequence[System], layer: str = "years") -> Counted:
     """Count every document's answers, of all systems, in all groups."""
     out = Counted(items=[[] for _ in systems])
     tokenizer = make_tokenizer({})
@@ -419,9 +450,7 @@ def count_all(documents: Sequence[Document], systems: Sequence[System]) -> Count
         whole = {"all": "all", "sources": source, "languages": language}
         for group, name in whole.items():
             out.members[group][name] += 1
-        must = [mark for mark in document.marks["years"] if not mark.optional]
-        free = [(mark.start, mark.end) for mark in document.marks["years"] if mark.optional]
-        free += document.unsure.get("years", ())
+        must, free = _gold(document, layer)
         answers = [_counted(system.answers[number], must, free) for system in systems]
         _count_numbers(out.numbers, document.text, must, free, answers[0])
         if not must and not any(answers):
@@ -430,7 +459,10 @@ def count_all(documents: Sequence[Document], systems: Sequence[System]) -> Count
         spans = {(mark.start, mark.end) for mark in must}
         spans |= {(answer.start, answer.end) for own in answers for answer in own}
         places = {span: sentences.place(*span) for span in spans}
-        forms = {span: form_in_text(document.text, *span) for span in spans}
+        if layer == "years":
+            forms = {span: form_in_text(document.text, *span) for span in spans}
+        else:
+            forms = {span: _type(span, must, answers) for span in spans}
         kinds = {span: number_kind(document.text, *span) for span in spans}
         for mark in must:
             if places[mark.start, mark.end].carried is None:
@@ -460,6 +492,22 @@ def count_all(documents: Sequence[Document], systems: Sequence[System]) -> Count
     return out
 
 
+def _gold(document: Document, layer: str) -> tuple[list[Mark], list[Span]]:
+    """The gold spans that must be found, and those that count neither way."""
+    marks = document.marks[layer]
+    free = [(mark.start, mark.end) for mark in marks if mark.optional]
+    return [mark for mark in marks if not mark.optional], [*free, *document.unsure.get(layer, ())]
+
+
+def _type(span: Span, must: Sequence[Mark], answers: Sequence[Sequence[Answer]]) -> str:
+    """The type of the gold that is there; where there is none, that of the first answer."""
+    at = Answer(*span)
+    for mark in sorted(must, key=lambda mark: (mark.start, mark.end) != span):
+        if _overlap(mark, at):
+            return mark.label
+    return next(one.type or "" for own in answers for one in own if (one.start, one.end) == span)
+
+
 def _overlap(a: Any, b: Any) -> bool:
     return bool(a.start < b.end and b.start < a.end)
 
@@ -481,7 +529,10 @@ def _row(gold: Sequence[Mark], answers: Sequence[Answer], places: Mapping[Span, 
         (found := given.get((mark.start, mark.end))) is not None and mark.value in (None, found.value)
         for mark in gold
     )
-    # a year that the tokens cannot carry is out of the count on tokens, and so is its answer
+    typed = sum(
+        (found := given.get((mark.start, mark.end))) is not None and mark.label == found.type for mark in gold
+    )
+    # a span that the tokens cannot carry is out of the count on tokens, and so is its answer
     lost = [mark for mark in gold if places[mark.start, mark.end].carried is None]
     answered = [
         places[answer.start, answer.end].carried
@@ -499,7 +550,7 @@ def _row(gold: Sequence[Mark], answers: Sequence[Answer], places: Mapping[Span, 
             counts.valued,
             counts.value,
         ),
-        *(len(carried), len(answered), len(carried & set(answered))),
+        *(len(carried), len(answered), len(carried & set(answered)), typed),
     )
 
 
@@ -510,15 +561,18 @@ def _items(
     candidates: Sequence[Answer] | None,
     has_values: bool,
 ) -> Iterator[Item]:
-    """What became of each gold year, in order, then the answers that belong to none."""
+    """What became of each gold span, in order, then the answers that belong to none."""
     left = {(answer.start, answer.end): answer for answer in answers}
     exact = {span: left.pop(span) for mark in must if (span := (mark.start, mark.end)) in left}
     for mark in sorted(must, key=lambda mark: mark.start):
         span = mark.start, mark.end
         answer = exact.get(span)
         if answer is not None:
-            wrong = has_values and mark.value is not None and answer.value != mark.value
-            outcome, sure = "value" if wrong else "correct", answer.score
+            outcome, sure = "correct", answer.score
+            if answer.type != mark.label:
+                outcome = "type"
+            elif has_values and mark.value is not None and answer.value != mark.value:
+                outcome = "value"
         else:
             answer = next((one for one in left.values() if _overlap(one, mark)), None)
             if answer is not None:
@@ -539,7 +593,7 @@ def _count_numbers(
     free: Sequence[Span],
     answers: Sequence[Answer],
 ) -> None:
-    """Numbers in the text by kind: all, those that are in no year, and how many of these are tagged."""
+    """Numbers in the text by kind: all, those in no gold span, and how many of these are tagged."""
     for start, end, kind in numbers(text):
         span = Answer(start, end)
         if any(a < end and start < b for a, b in free):
@@ -586,17 +640,17 @@ def _figures(total: Float, again: Float, has_values: bool) -> tuple[dict[str, An
     """Counts and ratios of one system, and its strict F1 with that of each resample."""
     counts = dict(zip(COUNTED, map(int, total), strict=True))
     out: dict[str, Any] = {"counts": counts}
-    for layer, (hits, predicted, gold) in LAYERS.items():
-        if layer == "value" and not (has_values and counts["valued"]):
+    for way, (hits, predicted, gold) in WAYS.items():
+        if way == "value" and not (has_values and counts["valued"]):
             out["value"] = None
             continue
         for_total, for_again = (
             _ratios(c[..., hits], c[..., predicted], c[..., gold]) for c in (total, again)
         )
-        out[layer] = {}
+        out[way] = {}
         for name, ratio in for_total.items():
-            out[layer] |= {name: float(ratio), f"{name}_interval": interval(for_again[name])}
-        if layer == "strict":
+            out[way] |= {name: float(ratio), f"{name}_interval": interval(for_again[name])}
+        if way == "strict":
             f1 = float(for_total["f1"]), for_again["f1"]
     return out, f1
 
@@ -636,15 +690,15 @@ class Gate:
 
     def judge(self, scores: Mapping[str, Any]) -> dict[str, Any]:
         """The figure and whether it keeps the bound, from the scores of all documents."""
-        layer, figure = GATES[self.name]
-        own = scores["system"][layer]
+        way, figure = GATES[self.name]
+        own = scores["system"][way]
         if own is None:
             raise ValueError(
                 f"{self.name} cannot be judged: there are no values in the gold or in the answers"
             )
         value, against = own[figure], self.bound
         if self.is_drop:
-            against = scores["baseline"][layer][figure] - self.bound
+            against = scores["baseline"][way][figure] - self.bound
         # what differs by less than rounding does not differ
         passed = value >= against - 1e-9
         what = f"{self.name} {value:.4f}"
@@ -672,7 +726,7 @@ def evaluate(
     settings = settings or Settings()
     documents = [document for gold in golds for document in gold.documents]
     systems = [ours] if baseline is None else [ours, baseline]
-    counted = count_all(documents, systems)
+    counted = count_all(documents, systems, settings.layer)
     values = [one.has_values for one in systems]
     groups = {
         group: {
@@ -699,7 +753,7 @@ def evaluate(
     items = counted.items[0]
     wrong = [item for item in items if item.outcome != "correct"]
     right = [item for item in items if item.outcome == "correct"]
-    chosen = asdict(settings) | {"seed": SEED, "resamples": RESAMPLES}
+    chosen = asdict(settings) | {"min_score": settings.least, "seed": SEED, "resamples": RESAMPLES}
     chosen["precisions"] = list(settings.precisions)
 
     def listed(some: Iterable[Item]) -> list[dict[str, Any]]:
@@ -732,6 +786,7 @@ def evaluate(
         },
         "surfaces": _surfaces(wrong, documents),
         "calibration": _calibration(documents, ours, settings),
+        "types": _types(items) if settings.layer != "years" else None,
         "comparison": _comparison(counted.items, values, listed) if baseline else None,
         "errors": listed(sorted(wrong, key=_surest)),
         "correct": listed(sorted(right, key=_surest, reverse=True)[:CORRECT]),
@@ -766,7 +821,9 @@ def _order(group: str, counted: Counted) -> list[str]:
         "cells": [f"{length}, {place}" for length in LENGTH_GROUPS for place in FIFTHS],
     }
     if group in known:
-        return [name for name in known[group] if name in counted.rows[group]]
+        found = counted.rows[group]
+        # the forms of layers but years are their types
+        return [name for name in known[group] if name in found] or sorted(found)
     return sorted(counted.members[group])
 
 
@@ -791,6 +848,7 @@ def _listed(item: Item, document: Document, context: int) -> dict[str, Any]:
         "text": text[item.start : item.end],
         "before": text[max(0, item.start - context) : item.start],
         "after": text[item.end : item.end + context],
+        "type": item.gold.label if item.gold else None,
         "value": item.gold.value if item.gold else None,
         "answer": None if answer is None else {**answer._asdict(), "text": text[answer.start : answer.end]},
         "confidence": item.confidence,
@@ -808,25 +866,32 @@ def _surfaces(wrong: Sequence[Item], documents: Sequence[Document]) -> list[dict
     ]
 
 
+def _types(items: Sequence[Item]) -> list[dict[str, Any]]:
+    """How often which type of the gold (None: no gold) was given as which (None: nothing was)."""
+    found = Counter(
+        (item.gold.label if item.gold else None, item.answer.type if item.answer else None) for item in items
+    )
+    return [
+        {"gold": gold, "answer": answer, "times": times}
+        for (gold, answer), times in sorted(found.items(), key=lambda pair: tuple(x or "" for x in pair[0]))
+    ]
+
+
 def _calibration(documents: Sequence[Document], ours: System, settings: Settings) -> dict[str, Any] | None:
     """What the scores are worth; None where there are none."""
     if ours.candidates is None:
         return None
     pairs, gold = [], 0
     for document, candidates in zip(documents, ours.candidates, strict=True):
-        must = [mark for mark in document.marks["years"] if not mark.optional]
-        free = [(mark.start, mark.end) for mark in document.marks["years"] if mark.optional]
+        must, free = _gold(document, settings.layer)
         right = {(mark.start, mark.end) for mark in must}
         gold += len(must)
-        pairs += [
-            (one.score, (one.start, one.end) in right)
-            for one in _counted(candidates, must, [*free, *document.unsure.get("years", ())])
-        ]
+        pairs += [(one.score, (one.start, one.end) in right) for one in _counted(candidates, must, free)]
     table = np.array(pairs, float).reshape(-1, 2)
     return {
         "candidates": len(table),
         "error": calibration_error(table),
-        "error_of_answers": calibration_error(table[table[:, 0] >= settings.min_score]),
+        "error_of_answers": calibration_error(table[table[:, 0] >= settings.least]),
         "bins": reliability(table),
         "thresholds": thresholds(table, gold, THRESHOLDS),
         "wanted": [

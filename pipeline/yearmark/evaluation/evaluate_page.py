@@ -11,24 +11,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from yearmark.evaluation import drawing
-from yearmark.evaluation.evaluate import FIFTHS, LAYERS, LENGTH_GROUPS, LENGTHS, OUTCOMES
+from yearmark.evaluation.evaluate import FIFTHS, LENGTH_GROUPS, LENGTHS, OUTCOMES, WAYS
 from yearmark.evaluation.page import Figure, Panel, Table, render
 
 MOST = 1_000  # rows of a list in the page; the rest is in report.json
 MOST_SURFACES = 100
-LONGEST = 80  # characters of a year that are shown
+LONGEST = 80  # characters of a span that are shown
 IN_MARKDOWN = 20  # errors
 _OUTCOMES = {
     "correct": "correct",
     "missed": "missed",
     "false": "false",
     "boundary": "wrong boundary",
+    "type": "wrong type",
     "value": "wrong value",
 }
+_NOUNS = {"years": ("year", "years"), "timexes": ("time expression", "time expressions")}
 _GROUPS = {
     "sources": "source",
     "languages": "language",
-    "forms": "form",
     "numbers": "kind of number",
     "lengths": "tokens in the sentence",
     "positions": "place in the sentence",
@@ -47,9 +48,13 @@ def write(output: Path, report: Mapping[str, Any], cost: Mapping[str, Any]) -> N
 def page(report: Mapping[str, Any], cost: Mapping[str, Any]) -> str:
     """The whole page."""
     comparison = report["comparison"]
+    noun, nouns = _nouns(report)
     return render(
         "evaluate.html",
         report=report,
+        noun=noun,
+        nouns=nouns,
+        form=_form(report),
         names=_systems(report),
         tiles=_tiles(report, cost),
         whole=whole(report),
@@ -66,7 +71,8 @@ def page(report: Mapping[str, Any], cost: Mapping[str, Any]) -> str:
         correct=Items.of(report["correct"]),
         fixed=Items.of(comparison["fixed"]) if comparison else None,
         broken=Items.of(comparison["broken"]) if comparison else None,
-        outcomes=[name for key, name in _OUTCOMES.items() if key != "correct"],
+        types=types(report["types"]) if report["types"] is not None else None,
+        outcomes=[_OUTCOMES[key] for key in _outcome_keys(report) if key != "correct"],
         not_carried=sum(row["times"] for row in report["not_carried"]),
         cost=_cost(cost),
     )
@@ -117,6 +123,8 @@ def _said(item: Mapping[str, Any]) -> str:
     match item["outcome"]:
         case "value":
             return f"{answer['value'] or 'none'} for {item['value']}"
+        case "type":
+            return f"{answer['type']} for {item['type']}"
         case "boundary":
             return f"“{_short(answer['text'])}”"
         case _:
@@ -134,12 +142,14 @@ def whole(report: Mapping[str, Any]) -> Table:
     """All ways of scoring, of the system and of the baseline."""
     rows = []
     for which, name in _systems(report).items():
-        for layer in LAYERS:
-            own = report["all"][which][layer]
+        for way in WAYS:
+            if way == "type" and report["types"] is None:
+                continue
+            own = report["all"][which][way]
             cells = (
                 ["no values"] * 3 if own is None else [_with(own, f) for f in ("f1", "precision", "recall")]
             )
-            rows.append([f"{name}, {layer}", *cells])
+            rows.append([f"{name}, {way}", *cells])
     return Table(("way of scoring", "F1", "precision", "recall"), rows)
 
 
@@ -148,7 +158,7 @@ def groups(report: Mapping[str, Any]) -> list[Figure]:
     figures = []
     for group in ("sources", "languages", "forms"):
         own = report[group]
-        title = f"Strict F1 by {_GROUPS[group]}"
+        title = f"Strict F1 by {_group(report, group)}"
         series = [
             (name, [_dot(one.get(which)) for one in own.values()]) for which, name in _systems(report).items()
         ]
@@ -164,13 +174,16 @@ def groups(report: Mapping[str, Any]) -> list[Figure]:
         if group == "forms":
             caption += (
                 "Gold years and answers are both sorted by how they are written and what stands beside."
+                if report["types"] is None
+                else "An answer is sorted by the gold's type where there is gold, else by its own."
             )
         figures.append(Figure(group, title, caption, [Panel(svg)], _table(report, group)))
     return figures
 
 
 def numbers(report: Mapping[str, Any]) -> Table:
-    """Every kind of number: how often it is a year, and how often it is wrongly called one."""
+    """Every kind of number: how often it is in the gold, and how often it is wrongly tagged."""
+    noun, nouns = _nouns(report)
     rows = []
     for name, own in report["numbers"].items():
         counts = own["system"]["counts"] if "system" in own else None
@@ -189,8 +202,8 @@ def numbers(report: Mapping[str, Any]) -> Table:
         )
     return Table(
         (
-            "kind of number", "in the texts", "in no gold year", "of these tagged", "share",
-            "gold years", "found", "F1",
+            "kind of number", "in the texts", f"in no gold {noun}", "of these tagged", "share",
+            f"gold {nouns}", "found", "F1",
         ),
         rows,
     )  # fmt: skip
@@ -213,7 +226,7 @@ def lengths(report: Mapping[str, Any]) -> Figure:
         "lengths",
         title,
         "The data are in the table below.",
-        series or [drawing.Line("no year", [1], [None])],
+        series or [drawing.Line(f"no {_nouns(report)[0]}", [1], [None])],
         x_label="tokens in the sentence, at most",
     )
     return Figure(
@@ -229,6 +242,7 @@ def lengths(report: Mapping[str, Any]) -> Figure:
 def positions(report: Mapping[str, Any]) -> Figure:
     """Strict F1 by length and place, as shades."""
     title, cells = "Strict F1 by length and place in the sentence", report["cells"]
+    noun, nouns = _nouns(report)
     rows = [name for name in LENGTH_GROUPS if name in report["lengths"]] or [LENGTH_GROUPS[0]]
     panels = []
     for which, name in _systems(report).items():
@@ -256,8 +270,8 @@ def positions(report: Mapping[str, Any]) -> Figure:
     return Figure(
         "positions",
         title,
-        "F1 in per cent. A year is a year wherever it stands: all places should be alike. Cells of few years "
-        "(see the table) say little; hatched ones hold none.",
+        f"F1 in per cent. A {noun} is one wherever it stands: all places should be alike. Cells of few "
+        f"{nouns} (see the table) say little; hatched ones hold none.",
         panels,
         Table(("place; length and place", *table.columns[1:]), [*table.rows, *detail.rows]),
     )
@@ -336,11 +350,25 @@ def wanted(own: Mapping[str, Any]) -> Table:
 
 def confusion(report: Mapping[str, Any]) -> Table:
     """Form against outcome."""
+    keys = _outcome_keys(report)
+    rows = [[form, *(f"{own[key]:,}" for key in keys)] for form, own in report["confusion"].items()]
+    total = ["all", *(f"{report['outcomes'][key]:,}" for key in keys)]
+    return Table((_form(report), *(_OUTCOMES[key] for key in keys)), [*rows, total])
+
+
+def types(pairs: Sequence[Mapping[str, Any]]) -> Table:
+    """The gold's type against the answer's."""
+    times = {(pair["gold"], pair["answer"]): pair["times"] for pair in pairs}
+    golds, answers = ({pair[side] for pair in pairs} - {None} for side in ("gold", "answer"))
+    columns = [*sorted(answers), None]
     rows = [
-        [form, *(f"{own[outcome]:,}" for outcome in OUTCOMES)] for form, own in report["confusion"].items()
+        [
+            gold or "no gold",
+            *("" if gold is one is None else f"{times.get((gold, one), 0):,}" for one in columns),
+        ]
+        for gold in [*sorted(golds), None]
     ]
-    total = ["all", *(f"{report['outcomes'][outcome]:,}" for outcome in OUTCOMES)]
-    return Table(("form", *_OUTCOMES.values()), [*rows, total])
+    return Table(("gold", *(f"answer {one}" if one else "no answer" for one in columns)), rows)
 
 
 def surfaces(report: Mapping[str, Any]) -> Table:
@@ -349,7 +377,7 @@ def surfaces(report: Mapping[str, Any]) -> Table:
         [_short(row["text"]), row["form"], _OUTCOMES[row["outcome"]], f"{row['times']:,}"]
         for row in report["surfaces"][:MOST_SURFACES]
     ]
-    return Table(("text", "form", "outcome", "times"), rows)
+    return Table(("text", _form(report), "outcome", "times"), rows)
 
 
 def _table(report: Mapping[str, Any], group: str) -> Table:
@@ -365,7 +393,7 @@ def _table(report: Mapping[str, Any], group: str) -> Table:
         if "difference" in own:
             row.append(_difference(own["difference"]))
         rows.append(row)
-    columns = [_GROUPS.get(group, "length and place"), "documents", "gold years"]
+    columns = [_group(report, group), "documents", f"gold {_nouns(report)[1]}"]
     for name in systems.values():
         columns += [f"{figure}, {name}" for figure in ("F1", "precision", "recall")]
     return Table([*columns, "difference in F1"] if report["baseline"] else columns, rows)
@@ -381,6 +409,27 @@ def _systems(report: Mapping[str, Any]) -> dict[str, str]:
     return named | {"baseline": f"{baseline['name']} (baseline)"} if baseline else named
 
 
+def _nouns(report: Mapping[str, Any]) -> tuple[str, str]:
+    """What one span of the layer is called, and several."""
+    layer = report["settings"]["layer"]
+    return _NOUNS.get(layer, (f"span of {layer}", layer))
+
+
+def _form(report: Mapping[str, Any]) -> str:
+    """What the forms of the layer are called."""
+    return "form" if report["types"] is None else "type"
+
+
+def _group(report: Mapping[str, Any], group: str) -> str:
+    return _form(report) if group == "forms" else _GROUPS.get(group, "length and place")
+
+
+def _outcome_keys(report: Mapping[str, Any]) -> list[str]:
+    """The outcomes that the layer can have: a year has one type only, and values are those of years."""
+    never = "type" if report["types"] is None else "value"
+    return [key for key in OUTCOMES if key != never]
+
+
 def _tiles(report: Mapping[str, Any], cost: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     strict = report["all"]["system"]["strict"]
     low, high = strict["f1_interval"]
@@ -392,7 +441,10 @@ def _tiles(report: Mapping[str, Any], cost: Mapping[str, Any]) -> Iterable[tuple
         f"{strict['precision']:.3f}",
         "precision: the share of its answers that are right, bounds and all",
     )
-    yield f"{strict['recall']:.3f}", "recall: the share of the years that it finds, with exact bounds"
+    yield (
+        f"{strict['recall']:.3f}",
+        f"recall: the share of the {_nouns(report)[1]} that it finds, with exact bounds",
+    )
     if difference := report["all"].get("difference"):
         low, high = difference["f1_interval"]
         yield (
@@ -437,7 +489,7 @@ def summary(report: Mapping[str, Any]) -> Table:
         for name, own in report[group].items() if group != "all" else [("all", report["all"])]:
             strict = own["system"]["strict"]
             row = [
-                name if group == "all" else f"{_GROUPS[group]} {_short(name)}",
+                name if group == "all" else f"{_group(report, group)} {_short(name)}",
                 f"{own['system']['counts']['gold']:,}",
                 _with(strict, "f1"),
                 f"{strict['precision']:.3f}",
@@ -446,7 +498,7 @@ def summary(report: Mapping[str, Any]) -> Table:
             if report["baseline"]:
                 row += [f"{own['baseline']['strict']['f1']:.3f}", _difference(own["difference"])]
             rows.append(row)
-    columns = ["", "years", "F1 (95 %)", "P", "R"]
+    columns = ["", "gold", "F1 (95 %)", "P", "R"]
     return Table(
         [*columns, report["baseline"]["name"], "difference"] if report["baseline"] else columns, rows
     )
@@ -474,7 +526,7 @@ def markdown(report: Mapping[str, Any], cost: Mapping[str, Any]) -> str:
     rule = ["---", *["---:"] * (len(table.columns) - 1)]
     against = f" against {_plain(report['baseline']['name'])}" if report["baseline"] else ""
     parts = [
-        f"## Years found by {_plain(report['system']['name'])}{against}\n",
+        f"## {_nouns(report)[1].capitalize()} found by {_plain(report['system']['name'])}{against}\n",
         f"Strict: the same start and end. {_outcomes(report)} {_cost(cost)}.\n",
         *(f"- {_gate(gate)}" for gate in report["gates"]),
         "" if report["gates"] else None,
@@ -482,7 +534,7 @@ def markdown(report: Mapping[str, Any], cost: Mapping[str, Any]) -> str:
         f"\n### The {min(IN_MARKDOWN, len(report['errors']))} surest of {len(report['errors']):,} errors\n",
     ]
     if report["errors"]:
-        parts += [_row(("id:start", "outcome", "form", "context", "said")), _row(["---"] * 5)]
+        parts += [_row(("id:start", "outcome", _form(report), "context", "said")), _row(["---"] * 5)]
     for item in report["errors"][:IN_MARKDOWN]:
         line = _line(item)
         context = _code(f"{line.before}⟦{line.text}⟧{line.after}")
@@ -491,9 +543,9 @@ def markdown(report: Mapping[str, Any], cost: Mapping[str, Any]) -> str:
 
 
 def _outcomes(report: Mapping[str, Any]) -> str:
-    told = ", ".join(f"{report['outcomes'][key]:,} {name}" for key, name in _OUTCOMES.items())
+    told = ", ".join(f"{report['outcomes'][key]:,} {_OUTCOMES[key]}" for key in _outcome_keys(report))
     lost = sum(row["times"] for row in report["not_carried"])
-    carried = f" {lost:,} gold years are not whole tokens." if lost else ""
+    carried = f" {lost:,} gold {_nouns(report)[1]} are not whole tokens." if lost else ""
     return f"{told}.{carried}"
 
 
