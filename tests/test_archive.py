@@ -218,6 +218,7 @@ def test_tables_of_years(source: Path, expected: list) -> None:
         for row, (name_, year) in zip(rows, years, strict=True):
             assert row.pop("id") == name_
             assert year["text"] in row.pop("context")
+            assert row.pop("type") == "YEAR"
             assert row == {key: str(value) for key, value in year.items()}
 
 

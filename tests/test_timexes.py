@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import json
 import re
 import shutil
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +18,9 @@ from edtf import parse_edtf
 from edtf.parser.edtf_exceptions import EDTFParseException
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seqeval.metrics.sequence_labeling import get_entities
+from spacy.tokens import DocBin
+from spacy.vocab import Vocab
 
 import yearmark
 from yearmark.cues import Cues
@@ -265,7 +270,7 @@ def test_the_command_gives_both_layers(command, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--layers", "years,dates"], b"the model has no layer 'dates', only years, timexes"),
-        (["--layers", "timexes", "--format", "csv"], b"choose jsonl, parquet, timeml"),
+        (["--layers", "years,timexes", "--format", "html"], b"choose jsonl, csv, tsv, parquet, spacy, brat"),
         (["--layers", ","], b"names no layer"),
         (["--layers", "timexes", "--reference-date", "2009-13-01"], b"give a date such as 2009-03-14"),
     ],
@@ -302,6 +307,38 @@ def test_parquet_holds_what_jsonl_does(layers: str, command, tmp_path: Path) -> 
     again = tmp_path / "again.parquet"
     assert command("tag", tmp_path / "out.parquet", "--layers", layers, "-o", again).returncode == 0
     assert pq.read_table(again).to_pylist() == expected
+
+
+def test_other_formats_hold_what_jsonl_does(command, tmp_path: Path) -> None:
+    path, text = tmp_path / "in.jsonl", TEXT.partition(" 지난해")[0]  # no particle, which ends inside a token
+    path.write_text(json.dumps({"id": "a", "text": text}), encoding="utf-8")
+
+    def tag(name: str, layers: str, *options: str) -> Path:
+        done = command("tag", path, "--layers", layers, "-o", tmp_path / name, *options)
+        assert done.returncode == 0, done.stderr
+        return tmp_path / name
+
+    record = json.loads(tag("out.jsonl", "years,timexes").read_text("utf-8"))
+    timexes = [(one["start"], one["end"], one["type"]) for one in record["timexes"]]
+    both = sorted([*timexes, *((one["start"], one["end"], "YEAR") for one in record["years"])])
+    assert {"YEAR", "DATE"} <= {kind for *_, kind in both}
+    with tag("out.csv", "years,timexes").open(encoding="utf-8", newline="") as file:
+        assert [(int(row["start"]), int(row["end"]), row["type"]) for row in csv.DictReader(file)] == both
+    (doc,) = DocBin().from_bytes(tag("out.spacy", "years,timexes").read_bytes()).get_docs(Vocab())
+    spans = [(one.start_char, one.end_char, one.label_) for key in doc.spans for one in doc.spans[key]]
+    assert sorted(spans) == both
+    notes = next(tag("brat", "years,timexes", "--format", "brat").glob("*.ann")).read_text("utf-8")
+    marks = [line.split("\t")[1].split() for line in notes.splitlines() if line.startswith("T")]
+    assert [(int(start), int(end), kind.upper()) for kind, start, end in marks] == both
+    lines = tag("out.conll", "timexes").read_text("utf-8").splitlines()
+    tags = [line.split("\t")[1] for line in lines if line and not line.startswith("-DOCSTART-")]
+    assert [kind for kind, *_ in get_entities(tags)] == [kind for *_, kind in timexes]
+    page = tag("out.html", "timexes").read_text("utf-8")
+    article = ElementTree.fromstring(page[page.index("<article>") : page.rindex("</html>")])
+    assert [one.text for one in article.iter("mark")] == [text[start:end] for start, end, _ in timexes]
+    shown = tag("out.txt", "timexes").read_text("utf-8")
+    assert all(f"⟦{text[start:end]}⟧" in shown for start, end, _ in timexes)
+    assert "   14 March 2009  DATE  value 2009-03-14  score " in shown
 
 
 # ---- the component

@@ -93,7 +93,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     default="years",
     show_default=True,
     metavar="NAMES",
-    help="Such as years,timexes: in jsonl, parquet, timeml.",
+    help="Such as years,timexes; of text, html, conll, timeml one.",
 )
 @click.option(
     "--reference-date",

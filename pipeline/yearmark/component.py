@@ -177,18 +177,19 @@ class Yearmark(Pipe):
         """Write what was found in each document into it."""
         lost = 0
         for doc, layers in zip(docs, found, strict=True):
-            # plain values: spaCy serializes them with the document
-            doc.user_data[_STORE] = [(y.start, y.end, y.text, y.value, y.score) for y in layers["years"]]
-            spans, unaligned = self._align(doc, layers["years"])
-            lost += unaligned
-            doc.spans[self.spans_key] = spans
-            if "timexes" in layers:
-                doc.user_data[_TIMEXES] = [
-                    (t.start, t.end, t.text, t.value, t.score, t.type) for t in layers["timexes"]
-                ]
-                doc.spans["timexes"], _ = self._align(doc, layers["timexes"])
-            if self.set_ents and spans:
-                doc.ents = tuple(self._entities(doc, spans))
+            for layer, found_there in layers.items():
+                spans, unaligned = self._align(doc, found_there)
+                doc.spans[self.spans_key if layer == "years" else layer] = spans
+                # plain values: spaCy serializes them with the document
+                if layer == "years":
+                    doc.user_data[_STORE] = [(y.start, y.end, y.text, y.value, y.score) for y in found_there]
+                    lost += unaligned
+                    if self.set_ents and spans:
+                        doc.ents = tuple(self._entities(doc, spans))
+                elif layer == "timexes":
+                    doc.user_data[_TIMEXES] = [
+                        (t.start, t.end, t.text, t.value, t.score, t.type) for t in found_there
+                    ]
         if lost and not self._has_warned:
             self._has_warned = True
             warnings.warn(

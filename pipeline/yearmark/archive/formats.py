@@ -22,13 +22,14 @@ from xml.sax.saxutils import escape, quoteattr
 
 from yearmark.archive.reading import Content, Record
 from yearmark.timex import Timex
+from yearmark.year import Year
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from yearmark.year import Year
+Span = Year | Timex
 
-CONTEXT = 40  # characters on each side of a year in a table
+CONTEXT = 40  # characters on each side of a span in a table
 ROW_GROUP = 16 << 20  # bytes in memory of a row group of Parquet
 MOST_DOCBIN = 256 << 20  # bytes of frames in one DocBin, which is read and written whole
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what XML cannot hold
@@ -46,9 +47,12 @@ class Tagged:
     colour: bool = False  # for a terminal
 
     @property
-    def years(self) -> list[Sequence[Year]]:
-        """Of each record."""
-        return [layers["years"] for layers in self.found]
+    def spans(self) -> list[Sequence[Span]]:
+        """Of each record, in order; of formats with one layer, that layer's."""
+        return [
+            sorted((span for own in layers.values() for span in own), key=lambda span: (span.start, span.end))
+            for layers in self.found
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,8 @@ class Format:
     tail: bytes = b""
     gather: Callable[[Staged, Path], None] | None = None  # frames to the file, or folder, at the path
     is_folder: bool = False
-    layers: frozenset[str] | None = frozenset({"years"})  # those it can hold; None: any
+    has_one_layer: bool = False  # whose spans are marked in the text, where they may not overlap
+    layers: frozenset[str] | None = None  # those it can hold; None: any
 
 
 # ---- one behind the other
@@ -107,7 +112,11 @@ def _json(value: Any) -> bytes:
         return json.dumps(value).encode("ascii")
 
 
-COLUMNS = ("id", "start", "end", "text", "value", "score", "context")
+COLUMNS = ("id", "start", "end", "text", "value", "score", "context", "type")
+
+
+def _type(span: Span) -> str:
+    return span.type if isinstance(span, Timex) else "YEAR"
 
 
 def _table(delimiter: str) -> Format:
@@ -118,65 +127,70 @@ def _table(delimiter: str) -> Format:
 
     def write(tagged: Tagged) -> bytes:
         return lines(
-            (record.id, year.start, year.end, year.text, year.value, year.score, _context(record.text, year))
-            for record, years in zip(tagged.records, tagged.years, strict=True)
-            for year in years
+            (record.id, one.start, one.end, one.text, one.value, one.score, _context(record, one), _type(one))
+            for record, spans in zip(tagged.records, tagged.spans, strict=True)
+            for one in spans
         )
 
     return Format("csv" if delimiter == "," else "tsv", write, head=lines(iter([COLUMNS])))
 
 
-def _context(text: str, year: Year) -> str:
-    return " ".join(text[max(0, year.start - CONTEXT) : year.end + CONTEXT].split())
+def _context(record: Record, span: Span) -> str:
+    return " ".join(record.text[max(0, span.start - CONTEXT) : span.end + CONTEXT].split())
 
 
 def _text(tagged: Tagged) -> bytes:
-    """Each document with its years marked, then its years with value and score."""
+    """Each document with its spans marked, then these with type (but of years), value and score."""
     import click
 
     out = []
-    for record, years in zip(tagged.records, tagged.years, strict=True):
+    for record, spans in zip(tagged.records, tagged.spans, strict=True):
 
-        def mark(year: Year) -> str:
-            return click.style(year.text, bold=True, reverse=True) if tagged.colour else f"⟦{year.text}⟧"
+        def mark(span: Span) -> str:
+            return click.style(span.text, bold=True, reverse=True) if tagged.colour else f"⟦{span.text}⟧"
 
         name = f"── {record.id}"
         out += [
             click.style(name, fg="cyan") if tagged.colour else name,
-            _marked(record.text, years, mark).rstrip("\n"),
+            _marked(record.text, spans, mark).rstrip("\n"),
         ]
-        out += [
-            f"   {year.text}  value {year.value or 'unknown'}  score {year.score:.3f}" for year in years
-        ] or ["   no year"]
+        nothing = "   no year" if tagged.found[0].keys() == {"years"} else "   nothing"
+        out += [f"   {span.text}  {_told(span, '  ')}" for span in spans] or [nothing]
     return "".join(line + "\n" for line in out).encode("utf-8", "backslashreplace")
 
 
+def _told(span: Span, between: str) -> str:
+    kind = [span.type] if isinstance(span, Timex) else []
+    return between.join([*kind, f"value {span.value or 'unknown'}", f"score {span.score:.3f}"])
+
+
 def _marked(
-    text: str, years: Sequence[Year], mark: Callable[[Year], str], plain: Callable[[str], str] = str
+    text: str, spans: Sequence[Span], mark: Callable[[Span], str], plain: Callable[[str], str] = str
 ) -> str:
     pieces, last = [], 0
-    for year in years:
-        pieces += [plain(text[last : year.start]), mark(year)]
-        last = year.end
+    for span in spans:
+        pieces += [plain(text[last : span.start]), mark(span)]
+        last = span.end
     return "".join([*pieces, plain(text[last:])])
 
 
 def _conll(tagged: Tagged) -> bytes:
     """A token and its tag a line, an empty line behind a sentence, each document behind -DOCSTART-.
 
-    The tokens are those that the tagger reads, of which a year is always made whole.
+    The tokens are those that the tagger reads, of which a year is always made whole; a time expression may
+    end before the particle of its last token: 지난해|까지.
     """
     from yearmark.segments import segments
     from yearmark.tokenizer import make_tokenizer
 
     tokenizer = make_tokenizer({})
     out = []
-    for record, years in zip(tagged.records, tagged.years, strict=True):
+    for record, spans in zip(tagged.records, tagged.spans, strict=True):
         out.append(f"-DOCSTART- ({' '.join(str(record.id).split())})\tO\n\n")
         tags = {}
-        for year in years:
-            tags[year.start] = "B-YEAR"
-            tags.update(dict.fromkeys(range(year.start + 1, year.end), "I-YEAR"))
+        for span in spans:
+            tags[span.start] = f"B-{_type(span)}"
+            tags.update(dict.fromkeys(range(span.start + 1, span.end), f"I-{_type(span)}"))
         for start, end in segments(record.text):
             tokens = tokenizer(record.text[start:end])
             out += [
@@ -192,7 +206,7 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>Years</title>
+<title>Found by yearmark</title>
 <style>
 :root { color-scheme: light dark }
 body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.6 system-ui, sans-serif }
@@ -204,14 +218,13 @@ mark { background: #ffd166; color: #000; border-radius: .2em; padding: 0 .15em }
 
 
 def _html(tagged: Tagged) -> bytes:
-    def mark(year: Year) -> str:
-        title = f"value {year.value or 'unknown'}, score {year.score:.3f}"
-        return f'<mark title="{title}">{_escaped(year.text)}</mark>'
+    def mark(span: Span) -> str:
+        return f'<mark title="{_escaped(_told(span, ", "))}">{_escaped(span.text)}</mark>'
 
     return "".join(
         f"<article><h2>{_escaped(str(record.id))}</h2>"
-        f"<p>{_marked(record.text, years, mark, _escaped)}</p></article>\n"
-        for record, years in zip(tagged.records, tagged.years, strict=True)
+        f"<p>{_marked(record.text, spans, mark, _escaped)}</p></article>\n"
+        for record, spans in zip(tagged.records, tagged.spans, strict=True)
     ).encode("utf-8", "backslashreplace")
 
 
@@ -227,19 +240,17 @@ def _frame(content: bytes) -> bytes:
 
 
 def _documents(
-    suffixes: Sequence[str],
-    write: Callable[[Record, Mapping[str, Sequence[Any]]], Sequence[str]],
-    layers: frozenset[str],
+    suffixes: Sequence[str], write: Callable[[Record, Sequence[Span]], Sequence[str]], **more: Any
 ) -> Format:
     """A folder with a file, or several, for each document; in frames: name, content, name, content."""
 
     def write_all(tagged: Tagged) -> bytes:
         source, number = tagged.content.piece.source, tagged.content.piece.start.source + 1
         out = []
-        for record, found in zip(tagged.records, tagged.found, strict=True):
+        for record, spans in zip(tagged.records, tagged.spans, strict=True):
             line = "" if source.kind == "txt" else f"-{record.spot.line:09}"
             name = f"{number:06}-{re.sub('[^-.0-9A-Za-z_]', '_', Path(source.path).name)[:100]}{line}"
-            for suffix, content in zip(suffixes, write(record, found), strict=True):
+            for suffix, content in zip(suffixes, write(record, spans), strict=True):
                 out += [_frame((name + suffix).encode()), _frame(content.encode("utf-8", "backslashreplace"))]
         return b"".join(out)
 
@@ -249,15 +260,14 @@ def _documents(
         for name in frames:
             (folder / name.decode()).write_bytes(next(frames))
 
-    return Format(suffixes[-1].removeprefix("."), write_all, gather=gather, is_folder=True, layers=layers)
+    return Format(suffixes[-1].removeprefix("."), write_all, gather=gather, is_folder=True, **more)
 
 
-def _timeml(record: Record, found: Mapping[str, Sequence[Any]]) -> tuple[str]:
-    """The time expressions, where they were asked for, else the years, as TIMEX3."""
-    spans = found["timexes"] if "timexes" in found else found["years"]
+def _timeml(record: Record, spans: Sequence[Span]) -> tuple[str]:
+    """Time expressions or years as TIMEX3."""
     numbers = iter(range(1, len(spans) + 1))
 
-    def mark(span: Year | Timex) -> str:
+    def mark(span: Span) -> str:
         if isinstance(span, Timex):
             kind, value = span.type, "" if span.value is None else f" value={quoteattr(_timeml_value(span))}"
         else:
@@ -300,15 +310,16 @@ def _xml(text: str) -> str:
     return escape(_CONTROL.sub("\ufffd", text), {"\r": "&#13;"})
 
 
-def _brat(record: Record, found: Mapping[str, Sequence[Any]]) -> tuple[str, str]:
+def _brat(record: Record, spans: Sequence[Span]) -> tuple[str, str]:
     lines = []
-    for number, year in enumerate(found["years"], 1):
+    for number, span in enumerate(spans, 1):
         # a line's end parts an annotation in two
-        parts = [(year.start + m.start(), year.start + m.end()) for m in re.finditer(r"[^\n]+", year.text)]
+        parts = [(span.start + m.start(), span.start + m.end()) for m in re.finditer(r"[^\n]+", span.text)]
         places = ";".join(f"{start} {end}" for start, end in parts)
-        lines.append(f"T{number}\tYear {places}\t{' '.join(year.text.split(chr(10)))}\n")
-        if year.value is not None:
-            lines.append(f"#{number}\tAnnotatorNotes T{number}\t{year.value}\n")
+        kind = _type(span).capitalize()
+        lines.append(f"T{number}\t{kind} {places}\t{' '.join(span.text.split(chr(10)))}\n")
+        if span.value is not None:
+            lines.append(f"#{number}\tAnnotatorNotes T{number}\t{span.value}\n")
     return record.text, "".join(lines)
 
 
@@ -501,16 +512,16 @@ def _value(dtype: str) -> dict[str, str]:
 
 
 FORMATS = {
-    "jsonl": Format("jsonl", _jsonl, layers=None),
+    "jsonl": Format("jsonl", _jsonl),
     "csv": _table(","),
     "tsv": _table("\t"),
-    "parquet": Format("parquet", _parquet, gather=_gather_parquet, layers=None),
-    "conll": Format("conll", _conll),
+    "parquet": Format("parquet", _parquet, gather=_gather_parquet),
+    "conll": Format("conll", _conll, has_one_layer=True),
     "spacy": Format("spacy", _spacy, gather=_gather_spacy),
-    "timeml": _documents([".tml"], _timeml, frozenset({"years", "timexes"})),
-    "brat": _documents([".txt", ".ann"], _brat, frozenset({"years"})),
-    "html": Format("html", _html, head=_PAGE.encode(), tail=b"</html>\n"),
-    "text": Format("txt", _text),
+    "timeml": _documents([".tml"], _timeml, has_one_layer=True, layers=frozenset({"years", "timexes"})),
+    "brat": _documents([".txt", ".ann"], _brat),
+    "html": Format("html", _html, head=_PAGE.encode(), tail=b"</html>\n", has_one_layer=True),
+    "text": Format("txt", _text, has_one_layer=True),
 }
 BY_SUFFIX = {
     **{".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"},

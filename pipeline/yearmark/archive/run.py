@@ -160,7 +160,11 @@ def _layers(job: Job, form: str) -> tuple[str, ...]:
     known = layer_folders(model_folder(job.model))
     if unknown := [layer for layer in layers if layer not in known]:
         raise ValueError(f"--layers: the model has no layer {unknown[0]!r}, only {', '.join(known)}")
-    able = [name for name, one in FORMATS.items() if one.layers is None or one.layers.issuperset(layers)]
+    able = [
+        name
+        for name, one in FORMATS.items()
+        if (one.layers is None or one.layers.issuperset(layers)) and not (one.has_one_layer and layers[1:])
+    ]
     if form not in able:
         raise ValueError(f"--format {form} cannot hold --layers {job.layers}; choose {', '.join(able)}")
     return layers
