@@ -179,11 +179,11 @@ class Yearmark(Pipe):
         for doc, layers in zip(docs, found, strict=True):
             for layer, found_there in layers.items():
                 spans, unaligned = self._align(doc, found_there)
+                lost += unaligned
                 doc.spans[self.spans_key if layer == "years" else layer] = spans
                 # plain values: spaCy serializes them with the document
                 if layer == "years":
                     doc.user_data[_STORE] = [(y.start, y.end, y.text, y.value, y.score) for y in found_there]
-                    lost += unaligned
                     if self.set_ents and spans:
                         doc.ents = tuple(self._entities(doc, spans))
                 elif layer == "timexes":
@@ -193,8 +193,8 @@ class Yearmark(Pipe):
         if lost and not self._has_warned:
             self._has_warned = True
             warnings.warn(
-                f"{lost} years in this batch end inside of a token and have no span with alignment_mode="
-                f"{self.alignment_mode!r}; doc._.years has them. For spans use alignment_mode='expand'. "
+                f"{lost} places in this batch end inside of a token and have no span with alignment_mode="
+                f"{self.alignment_mode!r}; doc._.years has all years. For spans use alignment_mode='expand'. "
                 "This is said once.",
                 stacklevel=2,
             )
