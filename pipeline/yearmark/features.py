@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from zlib import crc32
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from spacy.attrs import ID, IDX, LENGTH, SPACY
 
 from yearmark.cues import Cues
-from yearmark.numerals import NUMBER_WORDS, Eras
+from yearmark.numerals import MEASURES, MONTHS, NUMBER_WORDS, Eras
 from yearmark.tokenizer import SINO, make_tokenizer
 from yearmark.words import Words
 
@@ -32,8 +32,11 @@ _ENDING = re.compile(
 )
 
 # What a token can do in the name of a year; bits of a lexeme's role.
-DIGITS, DIGIT, WORD, BIG_WORD, SINO_WORD, COUNTER, ERA, APOSTROPHE, HYPHEN, COMMA, CUE = (
+DIGITS, DIGIT, SHORT, THREE, MONTH_NUMBER, DAY, WORD, BIG_WORD, SINO_WORD, COUNTER, ERA = (
     1 << bit for bit in range(11)
+)
+APOSTROPHE, HYPHEN, COMMA, POINT, COLON, CURRENCY, LETTERS, MEASURE, MONTH, CUE = (
+    1 << bit for bit in range(11, 21)
 )
 
 COLUMNS = ("norm", "stem", "prefix", "suffix", "start", "shape", "word", "gap")
@@ -111,7 +114,7 @@ class Reader:
         features[1:, -1] = found[:-1, 3]  # 1: a space before
         features[first, -1] = 2  # nothing before
         start = found[:, 1] - offsets[segment].astype(np.int32)
-        begins = may_begin(roles, first)
+        begins = may_begin(roles, first, features[:, -1] == 0)
         return Tokens(segment, start, start + found[:, 2], features, begins, roles & CUE != 0)
 
 
@@ -224,14 +227,38 @@ def word_shape(token: str) -> int:
 def role(token: str, eras: Eras) -> int:
     """What the token can do in the name of a year."""
     if token.isdecimal():
-        return DIGIT if len(token) == 1 else DIGITS if len(token) <= 4 else 0
+        bits = 0
+        if len(token) <= 2:
+            bits |= MONTH_NUMBER if 1 <= int(token) <= 12 else 0
+            bits |= DAY if 1 <= int(token) <= 31 and int(token[0]) > 0 else 0
+        match len(token):
+            case 1:
+                return bits | DIGIT
+            case 2:
+                return bits | DIGITS | SHORT
+            case 3:
+                return DIGITS | SHORT | THREE
+            case 4:
+                return DIGITS
+            case _:
+                return 0
     if token in _APOSTROPHES:
         return APOSTROPHE
     if token in _HYPHENS:
         return HYPHEN
     if token == ",":
         return COMMA
-    bits = 0
+    if token == ".":
+        return POINT
+    if token == ":":
+        return COLON
+    if unicodedata.category(token[0]) == "Sc":
+        return CURRENCY
+    bits = LETTERS if token.isascii() and token[0].isalpha() else 0
+    if token[: without_particle(token)].lower() in MEASURES:
+        bits |= MEASURE
+    if token.lower() in MONTHS:
+        bits |= MONTH
     if (number := NUMBER_WORDS.get(token.lower())) is not None:
         bits |= WORD | BIG_WORD if number >= 10 else WORD
     if token.lower() in eras:
@@ -243,18 +270,19 @@ def role(token: str, eras: Eras) -> int:
     return bits
 
 
-def may_begin(role: Int, first: Bool) -> Bool:
-    """Which tokens, by their roles (N,), may be the first of a year; ``first`` (N,) begin a segment.
+def may_begin(role: Int, first: Bool, glued: Bool) -> Bool:
+    """Which tokens, by their roles (N,), may be the first of a year; ``first`` (N,) begin a segment, and
+    ``glued`` (N,) stand right behind the token before.
 
-    A number of two to four digits; one digit behind a number and a hyphen, before an era (5 BC), or
-    before a comma and a number (3,000 BC);
-    an apostrophe or an era before a number; a number word before another, one of them ten or more;
+    A number of two to four digits that does not count (see `_counts`); one digit behind a number and a
+    hyphen, before an era (5 BC), or before a comma, a number and an era (3,000 BC); an apostrophe or an era
+    before a number; a number word before another, one of them ten or more;
     Sino-Korean numerals before 년. A segment without digits and number words has none.
     """
     after, before = _shift(role, first, 1), _shift(role, first, -1)
     later, earlier = _shift(after, first, 1), _shift(before, first, -1)
     hyphenated = (before & HYPHEN != 0) & (earlier & DIGITS != 0)
-    thousands = (after & COMMA != 0) & (later & DIGITS != 0)
+    thousands = (after & COMMA != 0) & (later & DIGITS != 0) & (_shift(later, first, 1) & ERA != 0)
     digit = (role & DIGIT != 0) & (hyphenated | (after & ERA != 0) | thousands)
     shortened = (role & APOSTROPHE != 0) & (after & DIGITS != 0)
     next_word = np.where(after & HYPHEN != 0, later, after)
@@ -263,17 +291,47 @@ def may_begin(role: Int, first: Bool) -> Bool:
     number = np.where(role & (DIGITS | DIGIT | BIG_WORD) != 0, 1, sino)
     next_number = _shift(number, first, 1)
     era = (role & ERA != 0) & (next_number | _shift(next_number, first, 1) != 0)
-    begins: Bool = (role & DIGITS != 0) | digit | shortened | era | words | sino
+    digits = (role & DIGITS != 0) & (thousands | ~_counts(role, first, glued))
+    begins: Bool = digits | digit | shortened | era | words | sino
     return begins
 
 
-def _shift(role: Int, first: Bool, by: int) -> Int:
-    """The roles of the next tokens (1) or of those before (-1) of the same segment, else 0."""
-    out = np.zeros_like(role)
+def _counts(role: Int, first: Bool, glued: Bool) -> Bool:
+    """Which numbers (N,) of two or three digits name no year, by the tokens beside them alone.
+
+    $84; 84 percent; 84th; an 84-page book (but 84-May); 10:84; 3,084; 84.31 and 31.84 (but 84.12, 12.84);
+    March 28. In news most numbers are such ones, and a segment that holds no other need not be run through
+    the network.
+    """
+    after, before = _shift(role, first, 1), _shift(role, first, -1)
+    later, earlier = _shift(after, first, 1), _shift(before, first, -1)
+    # glued to the token behind, that to the next, and the one before to the one before it
+    behind, further = _shift(glued, first, 1) != 0, _shift(_shift(glued, first, 1), first, 1) != 0
+    earlier_glued = glued & (_shift(glued, first, -1) != 0)
+    some = DIGITS | DIGIT
+    compound = behind & further & (after & HYPHEN != 0) & (later & (LETTERS | MONTH) == LETTERS)
+    grouped = earlier_glued & (before & COMMA != 0) & (earlier & some != 0) & (role & THREE != 0)
+    groups = behind & further & (after & COMMA != 0) & (later & THREE != 0)
+    clock = (behind & further & (after & COLON != 0) & (later & some != 0)) | (
+        earlier_glued & (before & COLON != 0) & (earlier & some != 0)
+    )
+    # a point parts a year from a month at most
+    decimal = (
+        behind & further & (after & POINT != 0) & (later & some != 0) & (later & MONTH_NUMBER == 0)
+    ) | (earlier_glued & (before & POINT != 0) & (earlier & some != 0) & (earlier & MONTH_NUMBER == 0))
+    day = (before & MONTH != 0) & (role & DAY != 0)
+    measured = (before & CURRENCY != 0) | (after & (MEASURE | ERA) == MEASURE)
+    counts: Bool = (role & SHORT != 0) & (measured | compound | grouped | groups | clock | decimal | day)
+    return counts
+
+
+def _shift(values: npt.NDArray[Any], first: Bool, by: int) -> npt.NDArray[Any]:
+    """What the next tokens have (1) or those before (-1), of the same segment, else 0."""
+    out = np.zeros_like(values)
     if by == 1:
-        out[:-1] = np.where(first[1:], 0, role[1:])
+        out[:-1] = np.where(first[1:], 0, values[1:])
     else:
-        out[1:] = np.where(first[1:], 0, role[:-1])
+        out[1:] = np.where(first[1:], 0, values[:-1])
     return out
 
 

@@ -13,6 +13,22 @@ NUMBER_WORDS: dict[str, int] = (
     | {word: 10 * number for number, word in enumerate(_TENS.split(), 2)}
     | {"oh": 0, "o": 0, "hundred": 100, "thousand": 1000}
 )
+# Words before which a number of two or three digits counts or measures something, and names no year.
+_MEASURES = """
+% percent per million billion trillion thousand dozen st nd rd th
+seconds minute minutes hour hours day days week weeks month months year years decades centuries
+people persons men women children boys girls members others times points votes seats cases pages words
+dollar dollars cent cents pound pounds euro euros yen yuan franc francs kronor kroner rupees rubles pesos
+mile miles kilometer kilometers kilometre kilometres km meter meters metre metres cm mm foot feet inch inches
+yard yards acre acres hectares ton tons tonne tonnes kg kilo kilos kilograms gram grams lb lbs ounces
+liters litres gallons barrels degrees volts watts mph kph mhz ghz kb mb gb am pm
+퍼센트 월 일 시 분 초 주 개월 시간 주일 주년 주기 명 사람 마리 개 원 달러 엔 유로 위안 살 세 배 대 장 권 쪽
+미터 킬로미터 센티미터 킬로그램 그램 톤 도 평 층 동
+"""
+MEASURES = frozenset(_MEASURES.split())
+_MONTHS = "january february march april may june july august september october november december"
+_MONTHS += " jan feb mar apr jun jul aug sep sept oct nov dec"
+MONTHS = frozenset(_MONTHS.split())
 _SINO_DIGITS = {"영": 0, "공": 0, "령": 0} | {c: n for n, c in enumerate("일이삼사오육칠팔구", 1)} | {"륙": 6}
 _SINO_UNITS = {"십": 10, "백": 100, "천": 1000}
 
