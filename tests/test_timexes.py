@@ -361,7 +361,7 @@ def test_the_component_marks_both_layers() -> None:
 def test_time_expressions_without_a_span_are_not_lost_in_silence() -> None:
     nlp = spacy.blank("xx")
     nlp.add_pipe("yearmark", config={"layers": ["years", "timexes"], "alignment_mode": "strict"})
-    with pytest.warns(UserWarning, match="1 places in this batch end inside of a token"):
+    with pytest.warns(UserWarning, match="1 timexes in this batch end inside of a token"):
         doc = nlp("지난해까지 살았다.")
     assert len(doc.spans["timexes"]) == 0
 

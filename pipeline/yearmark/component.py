@@ -6,6 +6,7 @@ import datetime
 import tempfile
 import warnings
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -175,11 +176,11 @@ class Yearmark(Pipe):
 
     def set_annotations(self, docs: Sequence[Doc], found: Sequence[Mapping[str, Sequence[Any]]]) -> None:
         """Write what was found in each document into it."""
-        lost = 0
+        lost = Counter[str]()
         for doc, layers in zip(docs, found, strict=True):
             for layer, found_there in layers.items():
                 spans, unaligned = self._align(doc, found_there)
-                lost += unaligned
+                lost[layer] += unaligned
                 doc.spans[self.spans_key if layer == "years" else layer] = spans
                 # plain values: spaCy serializes them with the document
                 if layer == "years":
@@ -190,10 +191,11 @@ class Yearmark(Pipe):
                     doc.user_data[_TIMEXES] = [
                         (t.start, t.end, t.text, t.value, t.score, t.type) for t in found_there
                     ]
-        if lost and not self._has_warned:
+        if lost.total() and not self._has_warned:
             self._has_warned = True
+            several = " and ".join(f"{count} {layer}" for layer, count in lost.items() if count)
             warnings.warn(
-                f"{lost} places in this batch end inside of a token and have no span with alignment_mode="
+                f"{several} in this batch end inside of a token and have no span with alignment_mode="
                 f"{self.alignment_mode!r}; doc._.years has all years. For spans use alignment_mode='expand'. "
                 "This is said once.",
                 stacklevel=2,
