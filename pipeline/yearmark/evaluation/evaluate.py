@@ -607,7 +607,9 @@ def _count_numbers(
 # Figures ---------------------------------------------------------------------------------------------
 
 
-def score(rows: Mapping[int, list[Row]], documents: int, values: Sequence[bool]) -> dict[str, Any]:
+def score(
+    rows: Mapping[int, list[Row]], documents: int, values: Sequence[bool], layer: str = "years"
+) -> dict[str, Any]:
     """The figures of a group: of the system, of the baseline, and their difference.
 
     ``rows`` are those of documents with anything to count, of ``documents`` in all; ``values`` says which
@@ -624,7 +626,7 @@ def score(rows: Mapping[int, list[Row]], documents: int, values: Sequence[bool])
     f1 = []
     for k, (name, has_values) in enumerate(zip(("system", "baseline"), values, strict=False)):
         here = slice(k * width, (k + 1) * width)
-        out[name], own = _figures(total[here], again[:, here], has_values)
+        out[name], own = _figures(total[here], again[:, here], has_values, layer)
         f1.append(own)
     if len(values) > 1:
         (ours, ours_again), (theirs, theirs_again) = f1
@@ -636,13 +638,16 @@ def score(rows: Mapping[int, list[Row]], documents: int, values: Sequence[bool])
     return out
 
 
-def _figures(total: Float, again: Float, has_values: bool) -> tuple[dict[str, Any], tuple[float, Float]]:
+def _figures(
+    total: Float, again: Float, has_values: bool, layer: str
+) -> tuple[dict[str, Any], tuple[float, Float]]:
     """Counts and ratios of one system, and its strict F1 with that of each resample."""
     counts = dict(zip(COUNTED, map(int, total), strict=True))
     out: dict[str, Any] = {"counts": counts}
     for way, (hits, predicted, gold) in WAYS.items():
-        if way == "value" and not (has_values and counts["valued"]):
-            out["value"] = None
+        known = {"value": has_values and counts["valued"], "type": layer != "years"}
+        if not known.get(way, True):
+            out[way] = None
             continue
         for_total, for_again = (
             _ratios(c[..., hits], c[..., predicted], c[..., gold]) for c in (total, again)
@@ -694,7 +699,7 @@ class Gate:
         own = scores["system"][way]
         if own is None:
             raise ValueError(
-                f"{self.name} cannot be judged: there are no values in the gold or in the answers"
+                f"{self.name} cannot be judged: there are no {way}s in the gold or in the answers"
             )
         value, against = own[figure], self.bound
         if self.is_drop:
@@ -734,6 +739,7 @@ def evaluate(
                 counted.rows[group].get(name, {}),
                 counted.members[group][name] if group in counted.members else len(counted.rows[group][name]),
                 values,
+                settings.layer,
             )
             for name in _order(group, counted)
         }
