@@ -249,6 +249,21 @@ def test_an_unknown_layer_is_named(tagger: yearmark.Tagger) -> None:
         tagger.tag("In 2009", ["dates"])
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("회의는 오후 7시 20분께 끝났다.", ("오후 7시 20분", "T19:20")),
+        ("경기는 오후 6시 19분쯤에 시작됐다.", ("오후 6시 19분", "T18:19")),
+        ("그는 2009년 3월 6일밤 귀국했다.", ("2009년 3월 6일", "2009-03-06")),
+    ],
+)
+def test_what_is_written_to_a_korean_unit_is_left_out(
+    tagger: yearmark.Tagger, text: str, expected: tuple[str, str]
+) -> None:
+    (one,) = tagger.tag(text, ["timexes"])["timexes"]
+    assert (one.text, one.value) == expected
+
+
 # ---- the command
 
 

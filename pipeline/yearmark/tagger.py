@@ -20,7 +20,7 @@ import onnxruntime
 
 from yearmark import tags
 from yearmark.cues import Cues
-from yearmark.features import Int, Reader, Tokens, bearers, without_particle
+from yearmark.features import Int, Reader, Tokens, bearers, timex_end
 from yearmark.files import layer_folders, model_folder
 from yearmark.gate import segments_with_numbers
 from yearmark.numerals import Eras
@@ -293,9 +293,10 @@ class Tagger:
                     number, offset, segment = chunk[tokens.segment[a]]
                     start, last, end = int(tokens.start[a]), int(tokens.start[b]), int(tokens.end[b])
                     if layer == "timexes":
-                        end = last + without_particle(segment[last:end])
-                    span = (offset + start, offset + end)
-                    begun.spans[layer][number].append((*span, self.labels[layer][label], float(score)))
+                        end = timex_end(segment, start, last, end)
+                    found, span = begun.spans[layer][number], (offset + start, offset + end)
+                    if not found or found[-1][1] <= span[0]:  # none begins inside the end given to another
+                        found.append((*span, self.labels[layer][label], float(score)))
         begun.chunks.clear()
 
     def _years(self, text: str, spans: list[Found]) -> list[Year]:
