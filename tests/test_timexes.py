@@ -460,4 +460,4 @@ def test_a_layer_of_ones_own_needs_no_code(command, tmp_path: Path) -> None:
     assert [(span["text"], span["type"]) for span in found] == [("Clara", "LOSER")]
     done = command("tag", path, *options, "--format", "timeml", "-o", tmp_path / "out")
     assert done.returncode == 2
-    assert b"choose jsonl, parquet" in done.stderr
+    assert b"choose jsonl, csv, tsv, parquet, conll, spacy, brat, html, text" in done.stderr
