@@ -129,6 +129,7 @@ def test_a_year_is_read_by_its_form_alone(one: int, other: int) -> None:
         ("at 10:84, 84:31 or in '84: 31 who", ["'", "84", "31"]),
         ("84.31 or 31.84 or 84.12 or 12.84 or 3.5.84", ["84", "84", "84"]),
         ("on March 28, May 69 and Mar 09", ["69", "09"]),
+        ("on 12 March 18, 12.31.84 and 31.12.84", ["12", "18", "84", "31", "84"]),
         ("98월 98일 98명이 98년에 98대회", ["98", "98"]),
         ("1984 people, $1984, March 1984", ["1984", "1984", "1984"]),
         ("one two, two thousand", ["two"]),

@@ -333,11 +333,14 @@ def _counts(role: Int, first: Bool, glued: Bool) -> Bool:
     clock = (behind & further & (after & COLON != 0) & (later & some != 0)) | (
         earlier_glued & (before & COLON != 0) & (earlier & some != 0)
     )
+    dated = _shift(earlier, first, -1) & POINT != 0  # 12.31.84
     # a point parts a year from a month at most
     decimal = (
         behind & further & (after & POINT != 0) & (later & some != 0) & (later & MONTH_NUMBER == 0)
-    ) | (earlier_glued & (before & POINT != 0) & (earlier & some != 0) & (earlier & MONTH_NUMBER == 0))
-    day = (before & MONTH != 0) & (role & DAY != 0)
+    ) | (
+        earlier_glued & (before & POINT != 0) & (earlier & some != 0) & (earlier & MONTH_NUMBER == 0) & ~dated
+    )
+    day = (before & MONTH != 0) & (role & DAY != 0) & (earlier & DAY == 0)  # but not 12 March 18
     measured = (before & CURRENCY != 0) | (after & (MEASURE | ERA) == MEASURE)
     counts: Bool = (role & SHORT != 0) & (measured | compound | grouped | groups | clock | decimal | day)
     return counts

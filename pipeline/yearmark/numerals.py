@@ -27,8 +27,7 @@ liters litres gallons barrels degrees volts watts mph kph mhz ghz kb mb gb am pm
 """
 MEASURES = frozenset(_MEASURES.split())
 _MONTHS = "january february march april may june july august september october november december"
-_MONTHS += " jan feb mar apr jun jul aug sep sept oct nov dec"
-MONTHS = frozenset(_MONTHS.split())
+MONTHS = {name: n for n, full in enumerate(_MONTHS.split(), 1) for name in (full, full[:3])} | {"sept": 9}
 _SINO_DIGITS = {"영": 0, "공": 0, "령": 0} | {c: n for n, c in enumerate("일이삼사오육칠팔구", 1)} | {"륙": 6}
 _SINO_UNITS = {"십": 10, "백": 100, "천": 1000}
 

@@ -12,11 +12,9 @@ from typing import Any
 
 from dateutil.relativedelta import FR, MO, SA, SU, TH, TU, WE, relativedelta
 
-from yearmark.numerals import NUMBER_WORDS, Eras, english_year
+from yearmark.numerals import MONTHS, NUMBER_WORDS, Eras, english_year
 from yearmark.value import values
 
-_MONTH_NAMES = "january february march april may june july august september october november december"
-_MONTHS = {name[:3]: number for number, name in enumerate(_MONTH_NAMES.split(), 1)}
 _MONTH = (
     r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
     r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
@@ -258,7 +256,7 @@ def _absolute(plain: str, years: list[str]) -> str | None:
         return f"{first[:-1]}X" if first[0] != "-" and first[-1] == "0" else None
     month = day = None
     if found := re.search(rf"\b{_MONTH}", plain):
-        month = _MONTHS[found["month"][:3]]
+        month = MONTHS[found["month"][:3]]
         rest = plain[: found.start()] + " " + plain[found.end() :]
         if re.search(rf"\b{_MONTH}", rest):
             return None  # two months
@@ -328,7 +326,7 @@ def _in_words(plain: str) -> str | None:
     if year is None or not 1000 <= year <= 2999:
         return None
     found = re.search(rf"\b{_MONTH}", plain)
-    return _date(str(year), _MONTHS[found["month"][:3]] if found else None, None)
+    return _date(str(year), MONTHS[found["month"][:3]] if found else None, None)
 
 
 def _undated(plain: str) -> str | None:
@@ -338,7 +336,7 @@ def _undated(plain: str) -> str | None:
         rest = plain[: found.start()] + " " + plain[found.end() :]
         if re.search(rf"\b{_MONTH}", rest) or re.search(r"\d\s?[-–—]\s?\d|:", rest):
             return None
-        return _date("XXXX", _MONTHS[found["month"][:3]], _day(rest))
+        return _date("XXXX", MONTHS[found["month"][:3]], _day(rest))
     if found := re.fullmatch(
         r"(?P<month>\d{1,2})월(?:\s?(?P<day>\d{1,2})일)?(?:\s?[초중말]순?|경|쯤)?", plain
     ):
@@ -378,7 +376,7 @@ def _counted(plain: str, today: datetime.date) -> str | None:
         plain,
     ):
         year = today + relativedelta(years=_SIDES[found["side"]])
-        return _date(f"{year.year:04}", _MONTHS[found["month"][:3]], _day(found["days"] or ""))
+        return _date(f"{year.year:04}", MONTHS[found["month"][:3]], _day(found["days"] or ""))
     if found := re.fullmatch(rf"(?:the\s+)?(?P<side>last|this|next|past|coming)\s+{_WEEKDAY}", plain):
         return _weekday(today, _WEEKDAYS[found["weekday"]], found["side"])
     if found := re.fullmatch(r"(?P<side>지난|이번|다음)\s?주?\s?(?P<day>[월화수목금토일]요일)", plain):

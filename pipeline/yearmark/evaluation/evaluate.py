@@ -462,7 +462,7 @@ def count_all(documents: Sequence[Document], systems: Sequence[System], layer: s
         if layer == "years":
             forms = {span: form_in_text(document.text, *span) for span in spans}
         else:
-            forms = {span: _type(span, must, answers) for span in spans}
+            forms = _types_there(must, answers)
         kinds = {span: number_kind(document.text, *span) for span in spans}
         for mark in must:
             if places[mark.start, mark.end].carried is None:
@@ -499,13 +499,14 @@ def _gold(document: Document, layer: str) -> tuple[list[Mark], list[Span]]:
     return [mark for mark in marks if not mark.optional], [*free, *document.unsure.get(layer, ())]
 
 
-def _type(span: Span, must: Sequence[Mark], answers: Sequence[Sequence[Answer]]) -> str:
-    """The type of the gold that is there; where there is none, that of the first answer."""
-    at = Answer(*span)
-    for mark in sorted(must, key=lambda mark: (mark.start, mark.end) != span):
-        if _overlap(mark, at):
-            return mark.label
-    return next(one.type or "" for own in answers for one in own if (one.start, one.end) == span)
+def _types_there(must: Sequence[Mark], answers: Sequence[Sequence[Answer]]) -> dict[Span, str]:
+    """Of each span the type of the gold that is there; where there is none, that of the first answer."""
+    types = {(mark.start, mark.end): mark.label for mark in must}
+    for answer in (one for own in answers for one in own):
+        if (span := (answer.start, answer.end)) not in types:
+            there = (mark.label for mark in must if _overlap(mark, answer))
+            types[span] = next(there, answer.type or "")
+    return types
 
 
 def _overlap(a: Any, b: Any) -> bool:
