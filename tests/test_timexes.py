@@ -139,6 +139,32 @@ def test_values_relative_to_a_day(name: str, expected: str | None) -> None:
     assert value(name, "DATE", WEDNESDAY) == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "between", "second", "expected"),
+    [
+        ("1914", "-", "18", ["1914", "1918"]),
+        ("1914", "–", "1918", ["1914", "1918"]),
+        ("6", "-", "7 January 1916", ["1916-01-06", "1916-01-07"]),
+        ("31 May", " – ", "1 June 1916", ["1916-05-31", "1916-06-01"]),
+        ("30 December", "-", "2 January 1916", ["XXXX-12-30", "1916-01-02"]),  # of the year before
+        ("March 5", "-", "9, 1918", ["1918-03-05", "1918-03-09"]),
+        ("June 16", "-", "17", ["XXXX-06-16", "XXXX-06-17"]),
+        ("June 16", " to ", "19", ["XXXX-06-16", "XXXX-06-19"]),
+        ("17", "-", "14 June 1916", [None, "1916-06-14"]),  # backwards: no range
+        ("June 16", " or ", "19", ["XXXX-06-16", None]),
+        ("10", "-", "12 hours", [None, None]),
+        ("March", "-", "May 2001", ["2001-03", "2001-05"]),
+    ],
+)
+def test_what_one_end_of_a_range_says_holds_for_both(
+    first: str, between: str, second: str, expected: list[str | None]
+) -> None:
+    text = f"From {first}{between}{second}."
+    start = 5 + len(first) + len(between)
+    spans = [(5, 5 + len(first), "DATE"), (start, start + len(second), "DATE")]
+    assert timex_values(text, spans, ERAS, 2026, None) == expected
+
+
 @pytest.mark.parametrize("day", [datetime.date.min, datetime.date.max])
 def test_the_first_and_the_last_day_have_neighbours_without_a_value(day: datetime.date) -> None:
     for name in (

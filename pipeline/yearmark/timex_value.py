@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 from typing import Any
 
 from dateutil.relativedelta import FR, MO, SA, SU, TH, TU, WE, relativedelta
@@ -110,6 +111,16 @@ _YEAR = re.compile(
 # Digits in a TIME are a year only where a date is with them: 1015 is a quarter past ten.
 _DATED = re.compile(rf"\b{_MONTH}|년|\d[-/.]\d", re.IGNORECASE)
 
+# The two ends of a range are expressions of their own: March 5|-|9, 1918.
+_RANGE = re.compile(r"\s?[-‐‑–—−~]\s?|\s(?:to|through|until|till)\s")
+_ENDS = tuple(
+    re.compile(rf"{pattern}(?:,?\s(?P<year>\d{{4}}))?", re.IGNORECASE)
+    for pattern in (
+        rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:\s{_MONTH})?",
+        rf"{_MONTH}(?:\s(?P<day>\d{{1,2}})(?:st|nd|rd|th)?)?",
+    )
+)
+
 Span = tuple[int, int, str]  # start, end, TIMEX3 type
 
 
@@ -124,10 +135,10 @@ def timex_values(
 
     A date is as exact as its text: "March 2009" is 2009-03, "14 March" XXXX-03-14, "the 1990s" 199X.
     What is relative ("last year") is counted from ``reference_date``, and None without it. Years of two
-    digits are read as `value.values` reads them.
+    digits are read as `value.values` reads them. What one end of a range says holds for the other.
     """
     found = [
-        [(start + m.start(), start + m.end()) for m in _YEAR.finditer(text[start:end])]
+        [m.span() for m in _YEAR.finditer(text, start, end)]
         if kind != "TIME" or _DATED.search(text, start, end)
         else []
         for start, end, kind in spans
@@ -137,7 +148,29 @@ def timex_values(
     for (start, end, kind), years in zip(spans, found, strict=True):
         own = [((a - start, b - start), next(named)) for a, b in years]
         results.append(_value(text[start:end], kind, own, reference_date))
+    for k, ((start, end, _), (after, last, _)) in enumerate(pairwise(spans)):
+        if _RANGE.fullmatch(text, end, after) and (
+            both := _ends_of_range(text[start:end], text[after:last])
+        ):
+            results[k : k + 2] = both
     return results
+
+
+def _ends_of_range(first: str, second: str) -> tuple[str, str] | None:
+    """The values of both ends, a month or a year that only one names being that of both."""
+    found = [next((m for end in _ENDS if (m := end.fullmatch(name))), None) for name in (first, second)]
+    if found[0] is None or found[1] is None:
+        return None
+    a, b = (match.groupdict() for match in found if match)
+    month_a, month_b = (MONTHS[m[:3].lower()] if m else None for m in (a["month"], b["month"]))
+    day_a, day_b = (int(day) if day else None for day in (a["day"], b["day"]))
+    month_a, month_b = month_a or month_b, month_b or month_a
+    if month_a is None or month_b is None or (month_a == month_b and (day_a or 0) >= (day_b or 99)):
+        return None
+    year_b = b["year"] or a["year"] or "XXXX"
+    year_a = a["year"] or (year_b if month_a <= month_b else "XXXX")  # December to January
+    value_a, value_b = _date(year_a, month_a, day_a), _date(year_b, month_b, day_b)
+    return (value_a, value_b) if value_a and value_b else None
 
 
 def _value(

@@ -38,10 +38,14 @@ class Generated(Table):
 
 
 class Corpus(Table):
-    """A corpus (a file that `corpora.read` knows), seen ``repeat`` times in every epoch."""
+    """A corpus (a file that `corpora.read` knows), seen ``repeat`` times in every epoch.
+
+    Of a ``partial`` one it is learnt what its marks are, and not that a cue of time without a mark is none.
+    """
 
     path: str
     repeat: float = Field(1.0, gt=0)
+    partial: bool = False
 
 
 class Features(Table):

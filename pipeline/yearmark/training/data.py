@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset
 
+from yearmark.cues import Cues
 from yearmark.features import Reader
 from yearmark.training.config import Config
 from yearmark.training.corpora import read
@@ -90,6 +91,52 @@ def _timex_type(mark: Mark) -> str:
     return "TIME" if re.search(r"\dT|^T\d", value) else "DATE"
 
 
+_WORD = re.compile(r"\d+|[^\W\d]+|[^\w\s]")
+
+
+def _partial(document: Document, cues: Cues) -> Document:
+    """The document, unsure of every cue of time that stands in no time expression, and of what is beside it.
+
+    Systems that annotate leave out whole kinds: "a two-year option", "the 1975 agreement". A number that is
+    no full year is no such cue, as most of them count.
+    """
+    marks = document.marks.get("timexes", ())
+    words = list(_WORD.finditer(document.text))
+    unsure = list(document.unsure.get("timexes", ()))
+    for place, word in enumerate(words):
+        if (
+            word[0] not in cues
+            or (word[0].isdecimal() and len(word[0]) != 4)
+            or any(mark.start < word.end() and word.start() < mark.end for mark in marks)
+        ):
+            continue
+        before, behind = words[max(0, place - 2)], words[min(len(words) - 1, place + 1)]
+        unsure.append((before.start(), behind.end()))
+    return replace(document, unsure={**document.unsure, "timexes": unsure})
+
+
+_RANGE = re.compile(r"(?<=\d)(?:st|nd|rd|th)?()\s?[-–—]\s?()(?:\d|[A-Z][a-z]+\.?\s\d)")
+
+
+def _ends_apart(document: Document) -> Document:
+    """The document with both ends of an English range as expressions of their own: 1980|-|1988.
+
+    People annotate them so in every corpus, systems do not.
+    """
+    if "timexes" not in document.marks or document.lang == "ko":
+        return document
+    marks = []
+    for mark in document.marks["timexes"]:
+        name = document.text[mark.start : mark.end]
+        joint = None if re.match(r"\d+-\d+-\d", name) else _RANGE.search(name)
+        if joint is None:
+            marks.append(mark)
+            continue
+        marks.append(Mark(mark.start, mark.start + joint.start(1), mark.label))
+        marks.append(Mark(mark.start + joint.start(2), mark.end, mark.label))
+    return replace(document, marks={**document.marks, "timexes": marks})
+
+
 @dataclass(frozen=True)
 class Data:
     """Training parts with how often each is seen an epoch, and the held-out examples.
@@ -117,7 +164,9 @@ class Data:
                 say(f"{corpus.path} is not there: training goes on without it")
                 continue
             layers = {*LAYERS, *config.labels}  # those not learnt say where no other number may come
-            documents = [_typed_by_value(document) for document in read(corpus.path, layers=layers)]
+            documents = [_typed_by_value(_ends_apart(d)) for d in read(corpus.path, layers=layers)]
+            if corpus.partial:
+                documents = [_partial(document, reader.cues) for document in documents]
             random.Random(config.seed).shuffle(documents)
             cut = round(config.training.held_out * len(documents))
             held_out.extend(_examples(maker, documents[:cut]))
