@@ -31,8 +31,6 @@ _ENDING = re.compile(
     re.VERBOSE,
 )
 
-_UNIT = re.compile(r"(?<=\d)(?:개월|시간|[년월일시분초])")
-
 # What a token can do in the name of a year; bits of a lexeme's role.
 DIGITS, DIGIT, SHORT, THREE, MONTH_NUMBER, DAY, WORD, BIG_WORD, SINO_WORD, COUNTER, ERA = (
     1 << bit for bit in range(11)
@@ -130,18 +128,6 @@ def without_particle(token: str) -> int:
         return len(token)
     word = _ENDING.sub("", token)
     return len(word.rstrip("께쯤") or word)
-
-
-def timex_end(text: str, start: int, last: int, end: int) -> int:
-    """Where the time expression ends whose tokens go from ``start`` to ``end``, the last one from ``last``.
-
-    Without a particle and without a sign that joins it to what follows. It is never cut between a
-    number and its Korean unit (7시 20|분쯤), to which words are written in more ways than a network has met.
-    """
-    end = last + without_particle(text[last:end])
-    end = start + len(text[start:end].rstrip(" ,;-–—"))
-    unit = _UNIT.match(text, end)
-    return unit.end() if unit else end
 
 
 class Bearing(Protocol):

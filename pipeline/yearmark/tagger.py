@@ -20,7 +20,8 @@ import onnxruntime
 
 from yearmark import tags
 from yearmark.cues import Cues
-from yearmark.features import Int, Reader, Tokens, bearers, timex_end
+from yearmark.extent import whole
+from yearmark.features import Int, Reader, Tokens, bearers
 from yearmark.files import layer_folders, model_folder
 from yearmark.gate import segments_with_numbers
 from yearmark.numerals import Eras
@@ -290,13 +291,9 @@ class Tagger:
                     logits, first, begins[rows], holds[rows], self._thresholds[layer]
                 )
                 for a, b, label, score in zip(rows[starts], rows[ends - 1], labels, scores, strict=True):
-                    number, offset, segment = chunk[tokens.segment[a]]
-                    start, last, end = int(tokens.start[a]), int(tokens.start[b]), int(tokens.end[b])
-                    if layer == "timexes":
-                        end = timex_end(segment, start, last, end)
-                    found, span = begun.spans[layer][number], (offset + start, offset + end)
-                    if not found or found[-1][1] <= span[0]:  # none begins inside the end given to another
-                        found.append((*span, self.labels[layer][label], float(score)))
+                    number, offset, _ = chunk[tokens.segment[a]]
+                    start, end = offset + int(tokens.start[a]), offset + int(tokens.end[b])
+                    begun.spans[layer][number].append((start, end, self.labels[layer][label], float(score)))
         begun.chunks.clear()
 
     def _years(self, text: str, spans: list[Found]) -> list[Year]:
@@ -311,6 +308,7 @@ class Tagger:
         if layer == "timexes" and spans:
             from yearmark.timex_value import timex_values  # dateutil is loaded for this layer alone
 
+            spans = whole(text, spans)
             named = timex_values(text, [span[:3] for span in spans], self._eras, self._reference_year, date)
         return [
             Timex(start, end, text[start:end], label, value, round(score, 4))

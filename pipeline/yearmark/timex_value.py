@@ -149,9 +149,7 @@ def timex_values(
         own = [((a - start, b - start), next(named)) for a, b in years]
         results.append(_value(text[start:end], kind, own, reference_date))
     for k, ((start, end, _), (after, last, _)) in enumerate(pairwise(spans)):
-        if _RANGE.fullmatch(text, end, after) and (
-            both := _ends_of_range(text[start:end], text[after:last])
-        ):
+        if _RANGE.fullmatch(text, end, after) and (both := _ends_of_range(text[start:end], text[after:last])):
             results[k : k + 2] = both
     return results
 

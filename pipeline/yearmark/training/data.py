@@ -13,6 +13,7 @@ import numpy as np
 from datasets import Dataset
 
 from yearmark.cues import Cues
+from yearmark.extent import extent
 from yearmark.features import Reader
 from yearmark.training.config import Config
 from yearmark.training.corpora import read
@@ -98,9 +99,14 @@ def _partial(document: Document, cues: Cues) -> Document:
     """The document, unsure of every cue of time that stands in no time expression, and of what is beside it.
 
     Systems that annotate leave out whole kinds: "a two-year option", "the 1975 agreement". A number that is
-    no full year is no such cue, as most of them count.
+    no full year is no such cue, as most of them count. What they cut is made whole.
     """
-    marks = document.marks.get("timexes", ())
+    marks = [
+        replace(mark, start=start, end=end)
+        for mark in document.marks.get("timexes", ())
+        for start, end in [extent(document.text, mark.start, mark.end)]
+        if start < end
+    ]
     words = list(_WORD.finditer(document.text))
     unsure = list(document.unsure.get("timexes", ()))
     for place, word in enumerate(words):
@@ -112,7 +118,11 @@ def _partial(document: Document, cues: Cues) -> Document:
             continue
         before, behind = words[max(0, place - 2)], words[min(len(words) - 1, place + 1)]
         unsure.append((before.start(), behind.end()))
-    return replace(document, unsure={**document.unsure, "timexes": unsure})
+    return replace(
+        document,
+        marks={**document.marks, "timexes": marks},
+        unsure={**document.unsure, "timexes": unsure},
+    )
 
 
 _RANGE = re.compile(r"(?<=\d)(?:st|nd|rd|th)?()\s?[-–—]\s?()(?:\d|[A-Z][a-z]+\.?\s\d)")

@@ -19,6 +19,7 @@ from yearmark.training.variation import vary
 _SLOT = re.compile(r"\{([^{}]*)\}")
 _MARKS = re.compile("[⟦⟧]")
 _LABEL = re.compile("⟦([A-Z]+):")
+_BEGIN = re.compile("^((?:⟦[A-Z]+:)?)([a-z])")
 _LABELS = 0xE000  # the first of the private characters that stand for labels while a sentence is varied
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 _VARIABLE = re.compile(r"(year|n)(_[a-z])?([+-]\d*)?")
@@ -101,7 +102,10 @@ class Grammar:
         rng = random.Random(f"{self.lang} {seed}")
         for place in range(count):
             template = self._choose(rng)
-            marked = self._in_context(_Draw(self, rng).expand(template.text), rng)
+            marked = _Draw(self, rng).expand(template.text)
+            if self.layer == "timexes" and rng.random() < 0.7:  # "{date}, they left" begins in lower case
+                marked = _BEGIN.sub(lambda m: m[1] + m[2].upper(), marked)
+            marked = self._in_context(marked, rng)
             for number, label in enumerate(self.labels):
                 marked = marked.replace(f"⟦{label}:", f"⟦{chr(_LABELS + number)}")
             text, marks = _unmark(vary(marked, rng), self.labels)

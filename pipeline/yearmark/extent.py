@@ -1,0 +1,116 @@
+"""Where a time expression begins and ends: rules that hardly an annotated one breaks, where a network may."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from yearmark.features import without_particle
+from yearmark.numerals import NUMBER_WORDS
+
+_KOREAN = re.compile("[가-힣]+$")
+_NO_PARTICLE = ("년도", "가을", "째")  # what looks like one at their end is none
+_KOREAN_UNIT = re.compile(
+    r"(?:개월|시간|주년|주기|주일|분기|학기|세기|학년도|년대|(?:(?<=\d\d\d\d)|(?<=[05-9]\d))년도"
+    r"|월(?!드)|시(?!즌)|분(?!의)|[년일초주])"
+    r"(?:간(?!지)|째|여|차|생(?!각)|(?:전|후|뒤)(?:(?=[에의인이만]|부터|까지)|(?![가-힣]))"
+    r"|[초중하]순|[초중후]반|말(?!고)|초)?"
+)
+_COUNT = rf"(?:\d|\b(?:{'|'.join(NUMBER_WORDS)}|several|few|half)|\d(?:st|nd|rd|th))"
+_UNIT = r"(?:second|minute|hour|day|night|week|month|quarter|year|decade|centur(?:y|ie)|moment)s?"
+_MONTH = (
+    r"(?:january|february|march|april|may|june|july|august|september|october|november|december"
+    r"|(?:jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b\.?)"
+)
+_DAY = r"(?<!\d)\d{1,2}(?:st|nd|rd|th)?"
+_YEAR = r"(?:,?\s(?:1\d|20)\d\d(?![\d.,]\d))"
+# What an expression that ends so goes on with.
+_GOES_ON = [
+    (re.compile(f"(?:{before})$", re.IGNORECASE), re.compile(behind, re.IGNORECASE))
+    for before, behind in (
+        (r"(?:개월|시간|[년일주달간분])", r"\s?(?:전(?![가-힣]{2})|동안)"),  # 40년| 전
+        (r"\d", r"(?:st|nd|rd|th)\b"),  # the 20|th
+        (_COUNT, rf"[\s-]{_UNIT}\b"),  # a four|-month ordeal, 40| years
+        (rf"\b{_UNIT}", r"\s(?:ago|earlier|later|old)\b|-old\b"),  # three days| later
+        (rf"\b{_MONTH}", rf"\s\d{{1,2}}(?:st|nd|rd|th)?\b(?![.,:]?\d|\s?[ap]\.?m\b|[\s-]{_UNIT}){_YEAR}?"),
+        (rf"^(?:the\s)?{_DAY}", rf"\s(?:of\s)?{_MONTH}\b{_YEAR}?"),  # 24| March
+    )
+]
+# What an expression that begins so has before it.
+_BEFORE = [
+    (re.compile(before + r"\s$", re.IGNORECASE), re.compile(begin, re.IGNORECASE))
+    for before, begin in (
+        (r"(?<![가-힣])지난", r"\d"),
+        (r"\bthe", r"(?:next|previous|following)\b"),
+        (
+            r"\b(?:about|around|nearly|almost|over|(?:more|less) than|approximately|roughly)",
+            rf"(?:{_COUNT}\S*|an?)[\s-](?:.*\s)?{_UNIT}\b",
+        ),
+        (r"\b(?:about|around)", rf"(?:(?:early|mid|late)[\s-])?{_MONTH}\b|{_DAY}\s{_MONTH}\b"),
+    )
+]
+_LOOSE_BEGIN = re.compile(r"(?:least|of|and|to|약)\s", re.IGNORECASE)
+_LOOSE_END = re.compile(r"[\s,;\-–—]+$|\s(?:of|and|or|to|in|the|an?)$", re.IGNORECASE)
+_FRACTION = re.compile(r"(?<=\d[.,])\d")
+
+
+Found = tuple[int, int, str, float]  # start, end, label, score
+
+
+def whole(text: str, spans: Sequence[Found]) -> list[Found]:
+    """The time expressions that the network found, whole and with nothing too much.
+
+    Those that are one are put together, with the lesser score, and of two that overlap the first stays.
+    """
+    found: list[Found] = []
+    for start, end, label, score in spans:
+        start, end = extent(text, start, end)
+        if start == end:
+            continue
+        while found and start <= found[-1][0]:  # it takes in the one before
+            found.pop()
+        if found and _are_one(text, found[-1], (start, end, label, score)):
+            first = found.pop()
+            found.append((first[0], end, max(first[2], label), min(first[3], score)))  # DATE, TIME: TIME
+        elif not found or found[-1][1] <= start:
+            found.append((start, end, label, score))
+    return found
+
+
+def extent(text: str, start: int, end: int) -> tuple[int, int]:
+    """The time expression that the network found at ``[start, end)``, whole and with nothing too much.
+
+    Without a Korean particle, without a word or a sign that joins it to what is beside it, and never cut
+    between a number and its unit, a month and its day. A number's fraction is none: then it is empty.
+    Korean writes other nouns to the unit (70년대|영화), in more ways than a network has met.
+    """
+    if _FRACTION.match(text, start):
+        return start, start
+    if loose := _LOOSE_BEGIN.match(text, start, end):
+        start = loose.end()
+    while loose := _LOOSE_END.search(text[start:end]):
+        end = start + loose.start()
+    korean = _KOREAN.search(text[start:end])
+    place = start + korean.start() if korean else end
+    if text[place - 1].isdecimal() and (unit := _KOREAN_UNIT.match(text, place)):
+        end = unit.end()
+    elif korean and not korean[0].endswith(_NO_PARTICLE):
+        end = place + without_particle(korean[0])
+    for before, behind in _GOES_ON:
+        if before.search(text[start:end]) and (more := behind.match(text, end)):
+            end = more.end()
+    for before, begin in _BEFORE:
+        if begin.match(text, start, end) and (more := before.search(text[max(0, start - 16) : start])):
+            start -= len(more[0])
+    return start, end
+
+
+def _are_one(text: str, first: Found, second: Found) -> bool:
+    """Whether two expressions with one space between them are one: noon| Thursday.
+
+    In English always; in Korean where they are of one type, a day (9일) and an hour (오전 10시) being two.
+    """
+    if text[first[1] : second[0]] != " ":
+        return False
+    korean = re.search("[가-힣]", text[first[0] : second[1]])
+    return not korean or first[2] == second[2]
