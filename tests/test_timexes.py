@@ -24,6 +24,7 @@ from spacy.vocab import Vocab
 
 import yearmark
 from yearmark.cues import Cues
+from yearmark.extent import whole
 from yearmark.numerals import Eras
 from yearmark.timex_value import timex_values
 from yearmark.tokenizer import make_tokenizer
@@ -288,6 +289,53 @@ def test_what_is_written_to_a_korean_unit_is_left_out(
 ) -> None:
     (one,) = tagger.tag(text, ["timexes"])["timexes"]
     assert (one.text, one.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("marked", "expected"),
+    [
+        ("a deadly [6]-month siege", ["6-month"]),
+        ("the next [12 to] 18 months", ["12"]),
+        ("a [three] hour talk", ["three hour"]),
+        ("he came [three days] later", ["three days later"]),
+        ("took effect [Aug.] 9 pending", ["Aug. 9"]),
+        ("declared [24] March 1918 a holiday", ["24 March 1918"]),
+        ("in [May] 10 p.m. was late", ["May"]),
+        ("on [the 20]th", ["the 20th"]),
+        ("for at [least several years].", ["several years"]),
+        ("after [two months of] siege", ["two months"]),
+        ("for about [a week] before", ["about a week"]),
+        ("over [1984] pages", ["1984"]),
+        ("C$307.[2] a year", []),
+        ("asked for [28] visas", []),
+        ("On 8 March [3],500 Marines", []),
+        ("open [10]-[12 October]", ["10", "12 October"]),
+        ("on [October 20. A few days later], he", ["October 20", "A few days later"]),
+        ("(카난[23])은", []),
+        ("they left at [noon] [Thursday].", ["noon Thursday"]),
+        ("from [1914]-[1918]", ["1914", "1918"]),
+        ("지난 [27일] [오후 7시] 20분께 끝났다", ["지난 27일", "오후 7시 20분"]),
+        ("[지난] [1991년 10월]에서", ["지난 1991년 10월"]),
+        ("[40년] 전이라니", ["40년 전"]),
+        ("[70년대영화마냥] 끊긴다", ["70년대"]),
+        ("[97년 가을]", ["97년 가을"]),
+        ("[이틀째] 비", ["이틀째"]),
+        ("[지난해까지] 있었다", ["지난해"]),
+    ],
+)
+def test_expressions_are_whole(marked: str, expected: list[str]) -> None:
+    """The brackets are what a network might say."""
+    text, spans = "", []
+    for piece in re.split(r"([\[\]])", marked):
+        if piece == "[":
+            spans.append(len(text))
+        elif piece == "]":
+            start = spans.pop()
+            spans.append((start, len(text), "TIME" if "시" in text[start:] else "DATE", 0.9))
+        else:
+            text += piece
+    found = whole(text, spans)
+    assert [text[start:end] for start, end, *_ in found] == expected
 
 
 # ---- the command

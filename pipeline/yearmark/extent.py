@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from yearmark.features import without_particle
 from yearmark.numerals import NUMBER_WORDS
 
 _KOREAN = re.compile("[가-힣]+$")
 _NO_PARTICLE = ("년도", "가을", "째")  # what looks like one at their end is none
+_APART = "(?=[에의인이만은]|부터|까지|[^가-힣]|$)"  # no noun is written to it
 _KOREAN_UNIT = re.compile(
     r"(?:개월|시간|주년|주기|주일|분기|학기|세기|학년도|년대|(?:(?<=\d\d\d\d)|(?<=[05-9]\d))년도"
     r"|월(?!드)|시(?!즌)|분(?!의)|[년일초주])"
-    r"(?:간(?!지)|째|여|차|생(?!각)|(?:전|후|뒤)(?:(?=[에의인이만]|부터|까지)|(?![가-힣]))"
+    rf"(?:간(?!지)|째|여|차|생(?!각)|(?:전|후|뒤){_APART}"
     r"|[초중하]순|[초중후]반|말(?!고)|초)?"
 )
 _COUNT = rf"(?:\d|\b(?:{'|'.join(NUMBER_WORDS)}|several|few|half)|\d(?:st|nd|rd|th))"
@@ -28,7 +29,10 @@ _YEAR = r"(?:,?\s(?:1\d|20)\d\d(?![\d.,]\d))"
 _GOES_ON = [
     (re.compile(f"(?:{before})$", re.IGNORECASE), re.compile(behind, re.IGNORECASE))
     for before, behind in (
-        (r"(?:개월|시간|[년일주달간분])", r"\s?(?:전(?![가-힣]{2})|동안)"),  # 40년| 전
+        (r"\d\d\d\d년", r"\s?\d{1,2}월"),
+        (r"\d월", r"\s?\d{1,2}일"),
+        (r"\d시", r"\s?\d{1,2}분"),  # 7시| 20분
+        (r"(?:개월|시간|[년일주달간분])", rf"\s?(?:전{_APART}|동안)"),  # 40년| 전
         (r"\d", r"(?:st|nd|rd|th)\b"),  # the 20|th
         (_COUNT, rf"[\s-]{_UNIT}\b"),  # a four|-month ordeal, 40| years
         (rf"\b{_UNIT}", r"\s(?:ago|earlier|later|old)\b|-old\b"),  # three days| later
@@ -52,6 +56,14 @@ _BEFORE = [
 _LOOSE_BEGIN = re.compile(r"(?:least|of|and|to|약)\s", re.IGNORECASE)
 _LOOSE_END = re.compile(r"[\s,;\-–—]+$|\s(?:of|and|or|to|in|the|an?)$", re.IGNORECASE)
 _FRACTION = re.compile(r"(?<=\d[.,])\d")
+_BARE = re.compile(r"\d{1,3}")
+# A number alone is a time only at an end of a range or in a list of days: 10|-12 October, May 2, 9.
+_BEFORE_BARE = re.compile(r"(?:[-–—~∼,]|\b(?:from|to|and))\s?$")
+_BEHIND_BARE = re.compile(
+    rf"\s?[-–—~∼]|\sto\b|,\s\d|{_KOREAN_UNIT.pattern}|\s?{_MONTH}\b|[\s-]{_UNIT}\b", re.IGNORECASE
+)
+# One expression ends and another begins: October 20.| A few days later.
+_TWO = re.compile(r"(?<=\d)()\.\s+()(?=[A-Z])")
 
 
 Found = tuple[int, int, str, float]  # start, end, label, score
@@ -63,7 +75,12 @@ def whole(text: str, spans: Sequence[Found]) -> list[Found]:
     Those that are one are put together, with the lesser score, and of two that overlap the first stays.
     """
     found: list[Found] = []
-    for start, end, label, score in spans:
+    parts = [
+        (start, end, label, score)
+        for first, last, label, score in spans
+        for start, end in _parts(text, first, last)
+    ]
+    for start, end, label, score in parts:
         start, end = extent(text, start, end)
         if start == end:
             continue
@@ -81,10 +98,11 @@ def extent(text: str, start: int, end: int) -> tuple[int, int]:
     """The time expression that the network found at ``[start, end)``, whole and with nothing too much.
 
     Without a Korean particle, without a word or a sign that joins it to what is beside it, and never cut
-    between a number and its unit, a month and its day. A number's fraction is none: then it is empty.
+    between a number and its unit, a month and its day. It is empty where it is none: a number's fraction, a
+    number alone.
     Korean writes other nouns to the unit (70년대|영화), in more ways than a network has met.
     """
-    if _FRACTION.match(text, start):
+    if _FRACTION.match(text, start) or (_BARE.fullmatch(text, start, end) and not _is_end(text, start, end)):
         return start, start
     if loose := _LOOSE_BEGIN.match(text, start, end):
         start = loose.end()
@@ -103,6 +121,19 @@ def extent(text: str, start: int, end: int) -> tuple[int, int]:
         if begin.match(text, start, end) and (more := before.search(text[max(0, start - 16) : start])):
             start -= len(more[0])
     return start, end
+
+
+def _is_end(text: str, start: int, end: int) -> bool:
+    """Whether a number alone is an end of a range, or in a list."""
+    return bool(_BEFORE_BARE.search(text[max(0, start - 6) : start]) or _BEHIND_BARE.match(text, end))
+
+
+def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The expressions before and behind the end of a sentence."""
+    while two := _TWO.search(text, start, end):
+        yield start, two.start(1)
+        start = two.start(2)
+    yield start, end
 
 
 def _are_one(text: str, first: Found, second: Found) -> bool:
