@@ -23,6 +23,7 @@ _MONTH = (
     r"(?:january|february|march|april|may|june|july|august|september|october|november|december"
     r"|(?:jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b\.?)"
 )
+_WEEKDAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tues?|wed|thurs?|fri|sat|sun)"
 _DAY = r"(?<!\d)\d{1,2}(?:st|nd|rd|th)?"
 _YEAR = r"(?:,?\s(?:1\d|20)\d\d(?![\d.,]\d))"
 # What an expression that ends so goes on with.
@@ -31,9 +32,13 @@ _GOES_ON = [
     for before, behind in (
         (r"\d\d\d\d년", r"\s?\d{1,2}월"),
         (r"\d월", r"\s?\d{1,2}일"),
-        (r"\d시", r"\s?\d{1,2}분"),  # 7시| 20분
-        (r"(?:개월|시간|[년일주달간분])", rf"\s?(?:전{_APART}|동안)"),  # 40년| 전
+        (r"\d시", r"\s?(?:\d{1,2}분|반(?![가-힣]))"),  # 7시| 20분
+        (r"(?:년|월|년대|세기)", rf"\s?(?:[말초]|[초중하]순|[초중후]반){_APART}"),
+        (r"(?:개월|시간|[년일주달간분])", rf"\s?(?:[전후]{_APART}|동안)"),  # 40년| 전
         (r"\d", r"(?:st|nd|rd|th)\b"),  # the 20|th
+        (r"\d0", r"s\b"),
+        (rf"\b{_MONTH}(?:\s\d{{1,2}})?", _YEAR),
+        (rf"\b(?:{_WEEKDAY}|yesterday|tomorrow)", r"\s(?:morning|afternoon|evening|night)\b"),
         (_COUNT, rf"[\s-]{_UNIT}\b"),  # a four|-month ordeal, 40| years
         (rf"\b{_UNIT}", r"\s(?:ago|earlier|later|old)\b|-old\b"),  # three days| later
         (rf"\b{_MONTH}", rf"\s\d{{1,2}}(?:st|nd|rd|th)?\b(?![.,:]?\d|\s?[ap]\.?m\b|[\s-]{_UNIT}){_YEAR}?"),
@@ -47,6 +52,13 @@ _BEFORE = [
         (r"(?<![가-힣])지난", r"\d"),
         (r"\bthe", r"(?:next|previous|following)\b"),
         (
+            r"\bthe",
+            rf"(?:past|last|next|first)\s(?:\S+\s)?{_UNIT}\b|(?:(?:early|mid|late)[\s-])?(?:['’]|\d\d)\d0s\b",
+        ),
+        (r"\bthe", r"(?:(?:early|mid|late)[\s-])?(?:\d\d(?:th|st)|[a-z]+th|twenty-first)\scentury\b"),
+        (r"\b(?:this|last|next)", rf"(?:{_UNIT}|{_WEEKDAY})\b"),
+        (r"\b(?:early|mid|late)", rf"(?:{_MONTH}|(?:1\d|20)\d\ds?\b(?![,.]?\d))"),
+        (
             r"\b(?:about|around|nearly|almost|over|(?:more|less) than|approximately|roughly)",
             rf"(?:{_COUNT}\S*|an?)[\s-](?:.*\s)?{_UNIT}\b",
         ),
@@ -54,7 +66,7 @@ _BEFORE = [
     )
 ]
 _LOOSE_BEGIN = re.compile(r"(?:least|of|and|to|약)\s", re.IGNORECASE)
-_LOOSE_END = re.compile(r"[\s,;\-–—]+$|\s(?:of|and|or|to|in|the|an?)$", re.IGNORECASE)
+_LOOSE_END = re.compile(r"[\s,;:\-–—]+$|(?<=\d)\.$|\s(?:of|and|or|to|in|the|an?)$", re.IGNORECASE)
 _FRACTION = re.compile(r"(?<=\d[.,])\d")
 _BARE = re.compile(r"\d{1,3}")
 # A number alone is a time only at an end of a range or in a list of days: 10|-12 October, May 2, 9.
