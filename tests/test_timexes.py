@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -336,6 +337,20 @@ def test_expressions_are_whole(marked: str, expected: list[str]) -> None:
             text += piece
     found = whole(text, spans)
     assert [text[start:end] for start, end, *_ in found] == expected
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from([*WORDS.split(), "[", "]", "지난", "째", "약", "least"]), max_size=14), st.data()
+)
+def test_whole_expressions_follow_each_other(words: list[str], data: st.DataObject) -> None:
+    text = data.draw(st.sampled_from([" ", ""])).join(words)
+    places = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=8)))
+    spans = [(start, end, "DATE", 0.5) for start, end in pairwise(places)]
+    found = whole(text, spans)
+    bounds = [at for start, end, *_ in found for at in (start, end)]
+    assert bounds == sorted(bounds)
+    assert all(0 <= start < end <= len(text) for start, end, *_ in found)
 
 
 # ---- the command

@@ -77,7 +77,6 @@ _BEHIND_BARE = re.compile(
 # One expression ends and another begins: October 20.| A few days later.
 _TWO = re.compile(r"(?<=\d)()\.\s+()(?=[A-Z])")
 
-
 Found = tuple[int, int, str, float]  # start, end, label, score
 
 
@@ -111,8 +110,7 @@ def extent(text: str, start: int, end: int) -> tuple[int, int]:
 
     Without a Korean particle, without a word or a sign that joins it to what is beside it, and never cut
     between a number and its unit, a month and its day. It is empty where it is none: a number's fraction, a
-    number alone.
-    Korean writes other nouns to the unit (70년대|영화), in more ways than a network has met.
+    number alone. Korean writes other nouns to the unit (70년대|영화), in more ways than a network has met.
     """
     if _FRACTION.match(text, start) or (_BARE.fullmatch(text, start, end) and not _is_end(text, start, end)):
         return start, start
@@ -122,12 +120,12 @@ def extent(text: str, start: int, end: int) -> tuple[int, int]:
         end = start + loose.start()
     korean = _KOREAN.search(text[start:end])
     place = start + korean.start() if korean else end
-    if text[place - 1].isdecimal() and (unit := _KOREAN_UNIT.match(text, place)):
+    if place > start and text[place - 1].isdecimal() and (unit := _KOREAN_UNIT.match(text, place)):
         end = unit.end()
     elif korean and not korean[0].endswith(_NO_PARTICLE):
         end = place + without_particle(korean[0])
     for before, behind in _GOES_ON:
-        if before.search(text[start:end]) and (more := behind.match(text, end)):
+        if (more := behind.match(text, end)) and before.search(text[start:end]):
             end = more.end()
     for before, begin in _BEFORE:
         if begin.match(text, start, end) and (more := before.search(text[max(0, start - 16) : start])):
