@@ -747,7 +747,7 @@ def test_ctrl_c_other_settings_and_a_full_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "html", "parquet", "brat"])
-@pytest.mark.parametrize("step", ["assemble", "_Journal.finish", "_publish", "_write_json", "shutil.rmtree"])
+@pytest.mark.parametrize("step", ["assemble", "Journal.finish", "_publish", "write_json", "shutil.rmtree"])
 def test_a_stop_while_the_output_is_put_in_place(
     source: Path, form: str, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
