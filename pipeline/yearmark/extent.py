@@ -37,6 +37,8 @@ _GOES_ON = [
         (r"(?:개월|시간|[년일주달간분])", rf"\s?(?:[전후]{_APART}|동안)"),  # 40년| 전
         (r"\d", r"(?:st|nd|rd|th)\b"),  # the 20|th
         (r"\d0", r"s\b"),
+        (r"\d", r"\s?B\.?C\b(?:\.?E\b)?\.?"),
+        (r"day", rf",\s{_MONTH}\s\d{{1,2}}\b{_YEAR}?"),  # Monday|, March 9
         (rf"\b{_MONTH}(?:\s\d{{1,2}})?", _YEAR),
         (rf"\b(?:{_WEEKDAY}|yesterday|tomorrow)", r"\s(?:morning|afternoon|evening|night)\b"),
         (_COUNT, rf"[\s-]{_UNIT}\b"),  # a four|-month ordeal, 40| years
@@ -56,6 +58,9 @@ _BEFORE = [
             rf"(?:past|last|next|first)\s(?:\S+\s)?{_UNIT}\b|(?:(?:early|mid|late)[\s-])?(?:['’]|\d\d)\d0s\b",
         ),
         (r"\bthe", r"(?:(?:early|mid|late)[\s-])?(?:\d\d(?:th|st)|[a-z]+th|twenty-first)\scentury\b"),
+        (r"(?<![\d.,:])\d{1,2}(?:st|nd|rd|th)?", rf"{_MONTH}\b"),  # 9| October
+        (r"\bthe", rf"{_DAY}\s{_MONTH}\b"),
+        (r"\bright", r"now\b"),
         (r"\b(?:this|last|next)", rf"(?:{_UNIT}|{_WEEKDAY})\b"),
         (r"\b(?:early|mid|late)", rf"(?:{_MONTH}|(?:1\d|20)\d\ds?\b(?![,.]?\d))"),
         (
@@ -67,16 +72,17 @@ _BEFORE = [
 ]
 _LOOSE_BEGIN = re.compile(r"(?:least|of|and|to|약)\s", re.IGNORECASE)
 _LOOSE_END = re.compile(r"[\s,;:\-–—]+$|(?<=\d)\.$|\s(?:of|and|or|to|in|the|an?)$", re.IGNORECASE)
+# The two of a range, and what one sentence ends with and another begins with, are two.
+_BETWEEN = re.compile(r"(?<=\d)\.\s+(?=[A-Z])|(?<=[년월일시분기반])(?:부터\s|\s?[과와/,]\s?)(?=\d)")
+# Words that no corpus marks when they stand alone; a month's name has a capital.
+_NONE = re.compile(r"[Ee]arlier|[Ll]ater|[Hh]alf|march|may")
 _FRACTION = re.compile(r"(?<=\d[.,])\d")
 _BARE = re.compile(r"\d{1,3}")
 # A number alone is a time only at an end of a range or in a list of days: 10|-12 October, May 2, 9.
 _BEFORE_BARE = re.compile(r"(?:[-–—~∼,]|\b(?:from|to|and))\s?$")
 _BEHIND_BARE = re.compile(
-    rf"\s?[-–—~∼]|\sto\b|,\s\d|{_KOREAN_UNIT.pattern}|\s?{_MONTH}\b|[\s-]{_UNIT}\b", re.IGNORECASE
+    rf"\s?[-–—~∼]|\sto\b|,\s\d|\s?B\.?C\b|{_KOREAN_UNIT.pattern}|\s?{_MONTH}\b|[\s-]{_UNIT}\b", re.IGNORECASE
 )
-# One expression ends and another begins: October 20.| A few days later.
-_TWO = re.compile(r"(?<=\d)()\.\s+()(?=[A-Z])")
-
 Found = tuple[int, int, str, float]  # start, end, label, score
 
 
@@ -110,9 +116,14 @@ def extent(text: str, start: int, end: int) -> tuple[int, int]:
 
     Without a Korean particle, without a word or a sign that joins it to what is beside it, and never cut
     between a number and its unit, a month and its day. It is empty where it is none: a number's fraction, a
-    number alone. Korean writes other nouns to the unit (70년대|영화), in more ways than a network has met.
+    number alone, "later". Korean writes other nouns to the unit (70년대|영화), in more ways than a network
+    has met.
     """
-    if _FRACTION.match(text, start) or (_BARE.fullmatch(text, start, end) and not _is_end(text, start, end)):
+    if (
+        _FRACTION.match(text, start)
+        or _NONE.fullmatch(text, start, end)
+        or (_BARE.fullmatch(text, start, end) and not _is_end(text, start, end))
+    ):
         return start, start
     if loose := _LOOSE_BEGIN.match(text, start, end):
         start = loose.end()
@@ -139,10 +150,10 @@ def _is_end(text: str, start: int, end: int) -> bool:
 
 
 def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The expressions before and behind the end of a sentence."""
-    while two := _TWO.search(text, start, end):
-        yield start, two.start(1)
-        start = two.start(2)
+    """The expressions that are run together in one."""
+    while between := _BETWEEN.search(text, start, end):
+        yield start, between.start()
+        start = between.end()
     yield start, end
 
 
