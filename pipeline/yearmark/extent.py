@@ -61,6 +61,10 @@ _BEFORE = [
         (r"(?<![\d.,:])\d{1,2}(?:st|nd|rd|th)?", rf"{_MONTH}\b"),  # 9| October
         (r"\bthe", rf"{_DAY}\s{_MONTH}\b"),
         (r"\bright", r"now\b"),
+        (
+            r"\bthe (?:end|start|beginning|middle|rest) of",
+            rf"(?:(?:the|this|last|next)\s)?{_UNIT}\b|{_MONTH}\b|(?:1\d|20)\d\d\b",
+        ),
         (r"\b(?:this|last|next)", rf"(?:{_UNIT}|{_WEEKDAY})\b"),
         (r"\b(?:early|mid|late)", rf"(?:{_MONTH}|(?:1\d|20)\d\ds?\b(?![,.]?\d))"),
         (
@@ -76,8 +80,8 @@ _LOOSE_END = re.compile(r"[\s,;:\-–—]+$|(?<=\d)\.$|\s(?:of|and|or|to|in|the|
 _BETWEEN = re.compile(r"(?<=\d)\.\s+(?=[A-Z])|(?<=[년월일시분기반])(?:부터\s|\s?[과와/,]\s?)(?=\d)")
 # Words that no corpus marks when they stand alone; a month's name has a capital.
 _NONE = re.compile(r"[Ee]arlier|[Ll]ater|[Hh]alf|march|may")
-_FRACTION = re.compile(r"(?<=\d[.,])\d")
-_BARE = re.compile(r"\d{1,3}")
+_DIGITS_BEFORE = re.compile(r"\d[\d,]*[.,]$")
+_NUMBER = re.compile(r"\d{1,3}(?:,\d\d\d)+|\d+\.\d{3,}")
 # A number alone is a time only at an end of a range or in a list of days: 10|-12 October, May 2, 9.
 _BEFORE_BARE = re.compile(r"(?:[-–—~∼,]|\b(?:from|to|and))\s?$")
 _BEHIND_BARE = re.compile(
@@ -119,12 +123,10 @@ def extent(text: str, start: int, end: int) -> tuple[int, int]:
     number alone, "later". Korean writes other nouns to the unit (70년대|영화), in more ways than a network
     has met.
     """
-    if (
-        _FRACTION.match(text, start)
-        or _NONE.fullmatch(text, start, end)
-        or (_BARE.fullmatch(text, start, end) and not _is_end(text, start, end))
-    ):
+    if _NONE.fullmatch(text, start, end) or _is_number(text, start, end):
         return start, start
+    if text[start].isdecimal() and (cut := _DIGITS_BEFORE.search(text, max(0, start - 9), start)):
+        start = cut.start()  # 2.|5 hours
     if loose := _LOOSE_BEGIN.match(text, start, end):
         start = loose.end()
     while loose := _LOOSE_END.search(text[start:end]):
@@ -139,14 +141,26 @@ def extent(text: str, start: int, end: int) -> tuple[int, int]:
         if (more := behind.match(text, end)) and before.search(text[start:end]):
             end = more.end()
     for before, begin in _BEFORE:
-        if begin.match(text, start, end) and (more := before.search(text[max(0, start - 16) : start])):
+        if begin.match(text, start, end) and (more := before.search(text[max(0, start - 20) : start])):
             start -= len(more[0])
     return start, end
 
 
-def _is_end(text: str, start: int, end: int) -> bool:
-    """Whether a number alone is an end of a range, or in a list."""
-    return bool(_BEFORE_BARE.search(text[max(0, start - 6) : start]) or _BEHIND_BARE.match(text, end))
+def _is_number(text: str, start: int, end: int) -> bool:
+    """Whether it is a number that names no time: part of another, or short and no end of a range or list."""
+    if _NUMBER.fullmatch(text, start, end):
+        return True
+    if not text[start:end].isdecimal():
+        return False
+    return bool(
+        _DIGITS_BEFORE.search(text, max(0, start - 9), start)
+        or re.match(r"[.,]\d", text[end : end + 2])
+        or (
+            end - start <= 3
+            and not _BEFORE_BARE.search(text[max(0, start - 6) : start])
+            and not _BEHIND_BARE.match(text, end)
+        )
+    )
 
 
 def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
