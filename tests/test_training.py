@@ -17,10 +17,12 @@ from datasets import Dataset
 from spacy.tokens import DocBin
 
 import yearmark
+from yearmark.cues import Cues
 from yearmark.features import COLUMNS, Reader
 from yearmark.numerals import Eras
 from yearmark.training.config import Config, Encoder
 from yearmark.training.corpora import read
+from yearmark.training.data import Data
 from yearmark.training.document import Document, Mark
 from yearmark.training.examples import UNKNOWN, ExampleMaker
 from yearmark.training.export import export_onnx
@@ -154,6 +156,32 @@ def test_unknown_labels_are_masked_and_lost_marks_counted() -> None:
     assert tags["1984"] == tags["1999"] == tags["12345"] == UNKNOWN
     assert tags["In"] == tags["."] == 0
     assert maker.lost.total() == 1
+
+
+def test_what_systems_left_out_is_not_learnt_to_be_none(tmp_path: Path) -> None:
+    """Both ends of their ranges are learnt apart, and what they cut whole; other corpora are learnt as they are."""
+    text = "We met in May of 1980-1988 for a two-year ban on 17 seats; three days later it fell."
+    names = ["May of 1980-1988", "three days"]
+    spans = [{"start": text.index(n), "end": text.index(n) + len(n), "type": "DATE"} for n in names]
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"id": "x", "lang": "en", "text": text, "timexes": spans}), encoding="utf-8")
+    reader = Reader(Config().features.rows, ERAS, Words(), Cues.read(ROOT / "data/cues.txt"))
+    words = re.findall(r"\w+|[^\w\s]", text)
+    learnt = {}
+    for partial in (True, False):
+        config = Config(
+            labels={"timexes": ["DATE", "TIME", "DURATION", "SET"]},
+            generated={"grammars": ROOT / "data/timexes", "sentences": {"en": 20}},
+            corpora=[{"path": str(path), "partial": partial}],
+        )
+        data = Data.build(config, reader, lambda line: None)
+        (example,) = (one for examples, _ in data.parts[1:2] for one in examples)
+        learnt[partial] = dict(zip(words, example.tags["timexes"].tolist(), strict=True))
+    assert [learnt[False][word] for word in ("two", "year", "17", "seats", "later")] == [0] * 5
+    assert [learnt[True][word] for word in ("two", "year", "17", "seats")] == [UNKNOWN, UNKNOWN, 0, 0]
+    for tags in learnt.values():
+        assert [tags[word] for word in ("May", "1980", "1988", "three", "days", "We")] == [1, 2, 1, 1, 2, 0]
+    assert (learnt[True]["later"], learnt[False]["later"]) == (2, 0)
 
 
 # ---- generated text

@@ -125,7 +125,7 @@ def _partial(document: Document, cues: Cues) -> Document:
     )
 
 
-_RANGE = re.compile(r"(?<=\d)(?:st|nd|rd|th)?()\s?[-–—]\s?()(?:\d|[A-Z][a-z]+\.?\s\d)")
+_DASH = re.compile(r"(?:(?<=\d)|(?<=\dst)|(?<=\dnd)|(?<=\drd)|(?<=\dth))\s?[-–—]\s?(?=\d|[A-Z][a-z]+\.?\s\d)")
 
 
 def _ends_apart(document: Document) -> Document:
@@ -137,13 +137,12 @@ def _ends_apart(document: Document) -> Document:
         return document
     marks = []
     for mark in document.marks["timexes"]:
-        name = document.text[mark.start : mark.end]
-        joint = None if re.match(r"\d+-\d+-\d", name) else _RANGE.search(name)
-        if joint is None:
+        dash = _DASH.search(document.text, mark.start, mark.end)
+        if dash is None or re.match(r"\d+-\d+-\d", document.text[mark.start : mark.end]):
             marks.append(mark)
-            continue
-        marks.append(Mark(mark.start, mark.start + joint.start(1), mark.label))
-        marks.append(Mark(mark.start + joint.start(2), mark.end, mark.label))
+        else:
+            marks.append(Mark(mark.start, dash.start(), mark.label))
+            marks.append(Mark(dash.end(), mark.end, mark.label))
     return replace(document, marks={**document.marks, "timexes": marks})
 
 
