@@ -159,7 +159,7 @@ def test_unknown_labels_are_masked_and_lost_marks_counted() -> None:
 
 
 def test_what_systems_left_out_is_not_learnt_to_be_none(tmp_path: Path) -> None:
-    """Both ends of their ranges are learnt apart, and what they cut whole; other corpora are learnt as they are."""
+    """Ends of their ranges are learnt apart, and what they cut whole; other corpora are learnt as is."""
     text = "We met in May of 1980-1988 for a two-year ban on 17 seats; three days later it fell."
     names = ["May of 1980-1988", "three days"]
     spans = [{"start": text.index(n), "end": text.index(n) + len(n), "type": "DATE"} for n in names]
