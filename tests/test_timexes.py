@@ -311,6 +311,8 @@ def test_what_is_written_to_a_korean_unit_is_left_out(
         ("closed at [2082].1, down", []),
         ("2.[5 hours] of it", ["2.5 hours"]),
         ("on [27.03.15] we", ["27.03.15"]),
+        ("at [9]:30 p.m. on", ["9:30 p.m."]),
+        ("open 9:[30am] on", ["9:30am"]),
         ("at the end of [May]", ["the end of May"]),
         ("asked for [28] visas", []),
         ("On 8 March [3],500 Marines", []),

@@ -37,6 +37,7 @@ _GOES_ON = [
         (r"(?:개월|시간|[년일주달간분])", rf"\s?(?:[전후]{_APART}|동안)"),  # 40년| 전
         (r"\d", r"(?:st|nd|rd|th)\b"),  # the 20|th
         (r"\d0", r"s\b"),
+        (r"(?<!\d)\d{1,2}", r":\d\d(?!\d)(?:\s?[ap]\.?m\b\.?)?|\s?[ap]\.?m\b\.?"),  # at 9|:30 p.m.
         (r"\d", r"\s?B\.?C\b(?:\.?E\b)?\.?"),
         (r"day", rf",\s{_MONTH}\s\d{{1,2}}\b{_YEAR}?"),  # Monday|, March 9
         (rf"\b{_MONTH}(?:\s\d{{1,2}})?", _YEAR),
@@ -80,12 +81,13 @@ _LOOSE_END = re.compile(r"[\s,;:\-–—]+$|(?<=\d)\.$|\s(?:of|and|or|to|in|the|
 _BETWEEN = re.compile(r"(?<=\d)\.\s+(?=[A-Z])|(?<=[년월일시분기반])(?:부터\s|\s?[과와/,]\s?)(?=\d)")
 # Words that no corpus marks when they stand alone; a month's name has a capital.
 _NONE = re.compile(r"[Ee]arlier|[Ll]ater|[Hh]alf|march|may")
-_DIGITS_BEFORE = re.compile(r"\d[\d,]*[.,]$")
+_DIGITS_BEFORE = re.compile(r"\d[\d,]*[.,:]$")
 _NUMBER = re.compile(r"\d{1,3}(?:,\d\d\d)+|\d+\.\d{3,}")
 # A number alone is a time only at an end of a range or in a list of days: 10|-12 October, May 2, 9.
 _BEFORE_BARE = re.compile(r"(?:[-–—~∼,]|\b(?:from|to|and))\s?$")
 _BEHIND_BARE = re.compile(
-    rf"\s?[-–—~∼]|\sto\b|,\s\d|\s?B\.?C\b|{_KOREAN_UNIT.pattern}|\s?{_MONTH}\b|[\s-]{_UNIT}\b", re.IGNORECASE
+    rf"\s?[-–—~∼]|\sto\b|,\s\d|\s?B\.?C\b|:\d\d(?!\d)|\s?[ap]\.?m\b|{_KOREAN_UNIT.pattern}|\s?{_MONTH}\b|[\s-]{_UNIT}\b",
+    re.IGNORECASE,
 )
 Found = tuple[int, int, str, float]  # start, end, label, score
 
