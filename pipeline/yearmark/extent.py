@@ -89,6 +89,7 @@ _BEHIND_BARE = re.compile(
     rf"\s?[-–—~∼]|\sto\b|,\s\d|\s?B\.?C\b|:\d\d(?!\d)|\s?[ap]\.?m\b|{_KOREAN_UNIT.pattern}|\s?{_MONTH}\b|[\s-]{_UNIT}\b",
     re.IGNORECASE,
 )
+
 Found = tuple[int, int, str, float]  # start, end, label, score
 
 
@@ -107,12 +108,16 @@ def whole(text: str, spans: Sequence[Found]) -> list[Found]:
         start, end = extent(text, start, end)
         if start == end:
             continue
-        while found and start <= found[-1][0]:  # it takes in the one before
-            found.pop()
+        kept = len(found)
+        while kept and start <= found[kept - 1][0]:  # it takes in those before
+            kept -= 1
+        if kept and start < found[kept - 1][1]:
+            continue
+        del found[kept:]
         if found and _are_one(text, found[-1], (start, end, label, score)):
             first = found.pop()
             found.append((first[0], end, max(first[2], label), min(first[3], score)))  # DATE, TIME: TIME
-        elif not found or found[-1][1] <= start:
+        else:
             found.append((start, end, label, score))
     return found
 

@@ -20,7 +20,6 @@ import onnxruntime
 
 from yearmark import tags
 from yearmark.cues import Cues
-from yearmark.extent import whole
 from yearmark.features import Int, Reader, Tokens, bearers
 from yearmark.files import layer_folders, model_folder
 from yearmark.gate import segments_with_numbers
@@ -306,7 +305,9 @@ class Tagger:
     def _timexes(self, layer: str, text: str, spans: list[Found], date: datetime.date | None) -> list[Timex]:
         named: list[str | None] = [None] * len(spans)
         if layer == "timexes" and spans:
-            from yearmark.timex_value import timex_values  # dateutil is loaded for this layer alone
+            # dateutil and the patterns are loaded for this layer alone
+            from yearmark.extent import whole
+            from yearmark.timex_value import timex_values
 
             spans = whole(text, spans)
             named = timex_values(text, [span[:3] for span in spans], self._eras, self._reference_year, date)
